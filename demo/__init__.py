@@ -1,0 +1,1 @@
+"""The demonstration: a sample site on loopback, and one journey through the whole pipeline."""

@@ -1,0 +1,375 @@
+"""The commands: each reads its arguments, calls one function below and prints the answer."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+import preservation
+from preservation import pipeline, query, report, submission, supervisor
+from preservation.cli.options import (
+    Progress,
+    home_option,
+    json_option,
+    named_home,
+    print_json,
+    print_table,
+    settings_of,
+)
+from preservation.errors import BadInput
+from preservation.settings import home_from
+from preservation.state import open_database
+from preservation.verify import Verdict
+
+Context = click.Context
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done, 1 findings, 2 usage, 3 refused by policy, 4 can't be checked now.",
+)
+@click.version_option(preservation.__version__, prog_name="preserve")
+@home_option
+def preserve() -> None:
+    """Preserve submitted material so that it stands in court years later."""
+
+
+@preserve.command()
+@home_option
+@json_option
+@click.pass_context
+def init(context: Context, *, as_json: bool) -> None:
+    """Set up a deployment in its home directory; running it again repairs, and keeps what exists."""
+    settings = pipeline.initialise(named_home(context) or _default_home())
+    tests = [authority.name for authority in settings.authorities if authority.is_test]
+    if as_json:
+        print_json(
+            {
+                "home": str(settings.home),
+                "log_origin": settings.log_origin,
+                "authorities": [authority.name for authority in settings.authorities],
+                "test_authorities": tests,
+            }
+        )
+        return
+    click.echo(f"The deployment at {settings.home} is ready.")
+    click.echo(f"Copy {settings.trust} to a safe place: a verifier trusts what it holds.")
+    for name in tests:
+        click.echo(
+            f"WARNING: '{name}' is a TEST AUTHORITY. Its time stamps prove nothing about time; "
+            f"name real authorities in {settings.home / 'preserve.toml'} before you collect evidence."
+        )
+
+
+@preserve.group()
+@home_option
+def organisation() -> None:
+    """Organisations that may submit."""
+
+
+@organisation.command("add")
+@click.argument("organisation_id", metavar="ID")
+@click.option("--name", help="Its name; kept in the database only, never in the archive.")
+@home_option
+@json_option
+@click.pass_context
+def organisation_add(
+    context: Context, organisation_id: str, name: str | None, *, as_json: bool
+) -> None:
+    """Register the organisation ID; the same again changes nothing."""
+    reference = submission.add_organisation(_database(context), organisation_id, name=name)
+    answer = {"organisation_id": organisation_id, "submitter_ref": reference}
+    _tell(
+        answer,
+        f"{organisation_id} is registered; the archive knows it as {reference}.",
+        as_json=as_json,
+    )
+
+
+@preserve.group()
+@home_option
+def agreement() -> None:
+    """Agreements that submissions are judged by."""
+
+
+@agreement.command("add")
+@click.option("--organisation", "organisation_id", required=True, metavar="ID", help="Whose agreement.")
+@click.argument("terms", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@home_option
+@json_option
+@click.pass_context
+def agreement_add(context: Context, organisation_id: str, terms: Path | None, *, as_json: bool) -> None:
+    """Put the terms in the file TERMS (JSON) in force; without it everything is allowed, no quota."""
+    version = submission.add_agreement(_database(context), organisation_id, _terms(terms))
+    answer = {"organisation_id": organisation_id, "agreement_version": version}
+    _tell(
+        answer,
+        f"Version {version} of the agreement with {organisation_id} is in force.",
+        as_json=as_json,
+    )
+
+
+@preserve.command()
+@click.argument("sources", nargs=-1, required=True)
+@click.option("--organisation", "organisation_id", required=True, metavar="ID", help="Who submits.")
+@click.option("--dry-run", is_flag=True, help="Judge every row, change nothing.")
+@home_option
+@json_option
+@click.pass_context
+def submit(
+    context: Context, sources: tuple[str, ...], organisation_id: str, *, dry_run: bool, as_json: bool
+) -> None:
+    """Submit one sheet (CSV, TSV, XLSX), or URLs and files: SHEET | (URL | FILE)...
+
+    Good rows are taken, bad ones are reported, all at once; the same sheet twice changes nothing.
+    Exit code 1 says that some rows were refused, 3 that the agreement refuses all of them.
+    """
+    settings = settings_of(context)
+    answer = submission.submit(
+        open_database(settings.database_url),
+        settings,
+        organisation_id=organisation_id,
+        sources=sources,
+        dry_run=dry_run,
+    )
+    document = answer.to_json()
+    if answer.submission_id and not dry_run:
+        sheet = pipeline.return_sheet(settings, answer.submission_id)
+        document["returned_sheet"] = str(sheet)
+    if as_json:
+        print_json(document)
+    else:
+        _print_answer(answer, document)
+    context.exit(_submit_exit_code(answer))
+
+
+@preserve.command()
+@click.option("--until-idle", is_flag=True, required=True, help="Work until nothing is left to do.")
+@home_option
+@json_option
+@click.pass_context
+def run(context: Context, *, until_idle: bool, as_json: bool) -> None:
+    """Capture, describe, seal and cluster in this process, without Airflow."""
+    del until_idle
+    done = pipeline.run_until_idle(settings_of(context), Progress())
+    _tell(done, f"Idle. Sealed {len(done['sealed_batches'])} batch(es).", as_json=as_json)
+
+
+@preserve.command()
+@click.option("--submission", "submission_id", metavar="ID", help="This submission only.")
+@click.option("--organisation", "organisation_id", metavar="ID", help="This organisation's only.")
+@home_option
+@json_option
+@click.pass_context
+def status(
+    context: Context, submission_id: str | None, organisation_id: str | None, *, as_json: bool
+) -> None:
+    """Say what became of every submitted row."""
+    found = submission.status_of(
+        _database(context), submission_id=submission_id, organisation_id=organisation_id
+    )
+    if as_json:
+        print_json({"submissions": found})
+        return
+    if not found:
+        click.echo("Nothing has been submitted yet.")
+    for entry in found:
+        click.echo(f"\nSubmission {entry['submission_id']}")
+        rows = [{**item, "what": item["url"] or item.get("file")} for item in entry["items"]]
+        print_table(rows, ("row", "status", "reason", "attempts", "what"))
+
+
+@preserve.command()
+@click.argument("submission_id", metavar="SUBMISSION")
+@home_option
+@json_option
+@click.pass_context
+def sheet(context: Context, submission_id: str, *, as_json: bool) -> None:
+    """Write the sheet of SUBMISSION as it goes back: with status, reason, digest and receipt."""
+    path = pipeline.return_sheet(settings_of(context), submission_id)
+    _tell({"returned_sheet": str(path)}, str(path), as_json=as_json)
+
+
+@preserve.command()
+@home_option
+@json_option
+@click.pass_context
+def verify(context: Context, *, as_json: bool) -> None:
+    """Derive every digest, row, log entry, proof and token anew from bytes, and say what was found.
+
+    Exit code 0: proven; 1: broken; 4: honest gaps (something is pending or can't be checked).
+    """
+    verdict = pipeline.verify(settings_of(context), None if as_json else _Percentage())
+    if as_json:
+        print_json(verdict.to_json())
+    else:
+        _print_verdict(verdict)
+    context.exit({"proven": 0, "broken": 1}.get(verdict.verdict, 4))
+
+
+@preserve.group("cluster")
+@home_option
+def cluster_group() -> None:
+    """Near-duplicates."""
+
+
+@cluster_group.command("list")
+@home_option
+@json_option
+@click.pass_context
+def cluster_list(context: Context, *, as_json: bool) -> None:
+    """List the groups of near-duplicates among everything sealed."""
+    clusters = pipeline.list_clusters(settings_of(context))
+    if as_json:
+        print_json({"clusters": clusters})
+        return
+    if not clusters:
+        click.echo("No near-duplicates among what is sealed.")
+    for entry in clusters:
+        click.echo(f"\n{entry['cluster_id']}: {entry['size']} bitstreams")
+        print_table(entry["members"], ("distance_bits", "item_id", "target_uri"))
+
+
+@cluster_group.command("update")
+@home_option
+@json_option
+@click.pass_context
+def cluster_update(context: Context, *, as_json: bool) -> None:
+    """Group what is sealed by now; changes nothing if nothing is new."""
+    done = pipeline.cluster(settings_of(context))
+    _tell(done, f"{done.get('clusters', 0)} group(s).", as_json=as_json)
+
+
+@preserve.command("query")
+@click.argument("sql")
+@home_option
+@json_option
+@click.pass_context
+def query_command(context: Context, sql: str, *, as_json: bool) -> None:
+    """Ask the sealed manifests in SQL: one view per table (submissions, items, captures, objects,
+    resources, derivations, fingerprints, events, timestamps, clusters).
+    """
+    answer = query.run(settings_of(context).archive, sql)
+    rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(rows, answer.columns)
+
+
+@preserve.command("report")
+@click.argument("target", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@home_option
+@click.pass_context
+def report_command(context: Context, target: Path | None) -> None:
+    """Write an HTML report of everything sealed to TARGET [HOME/returned/report.html].
+
+    Thumbnails are blurred and grey.
+    """
+    settings = settings_of(context)
+    verdict = pipeline.verify(settings, None)
+    path = target or settings.returned / "report.html"
+    click.echo(report.write_report(settings, path, verdict=verdict.to_json()))
+
+
+@preserve.command()
+@home_option
+@click.option("--foreground", is_flag=True, help="Stay in front; Ctrl-C stops everything.")
+@click.pass_context
+def up(context: Context, *, foreground: bool) -> None:
+    """Start Airflow under our supervisor and leave it running."""
+    running = supervisor.up(settings_of(context), foreground=foreground, progress=Progress())
+    if running is not None:
+        click.echo(f"Airflow is ready at {running.url}")
+        click.echo(f"User {running.user}; the password is in {running.password_file}")
+
+
+@preserve.command()
+@home_option
+@click.pass_context
+def down(context: Context) -> None:
+    """Stop Airflow and everything that it started."""
+    supervisor.down(settings_of(context), progress=Progress())
+
+
+class _Percentage:
+    """Progress of a check over bytes, a line at each tenth."""
+
+    def __init__(self) -> None:
+        self._tenth, self._say = 0, Progress()
+
+    def __call__(self, done: int, total: int) -> None:
+        tenth = done * 10 // max(total, 1)
+        if tenth > self._tenth:
+            self._tenth = tenth
+            self._say(f"checked {tenth * 10} % of {total:,} bytes")
+
+
+def _default_home() -> Path:
+    return home_from(os.environ)
+
+
+def _database(context: Context) -> Any:
+    return open_database(settings_of(context).database_url)
+
+
+def _terms(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    remedy = "Give a file with one JSON object; docs/submitting.md lists the clauses."
+    try:
+        terms = json.loads(path.read_text("utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"The terms in {path} can't be read: {error}.", remedy=remedy) from error
+    if not isinstance(terms, dict):
+        raise BadInput(f"The terms in {path} aren't a JSON object.", remedy=remedy)
+    return terms
+
+
+def _tell(document: Any, sentence: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(document)
+    else:
+        click.echo(sentence)
+
+
+def _submit_exit_code(answer: submission.SubmissionAnswer) -> int:
+    if not answer.refused_count:
+        return 0
+    by_agreement = all(
+        row.is_accepted or any(refusal.clause for refusal in row.refusals) for row in answer.rows
+    )
+    return 3 if by_agreement and not answer.accepted_count else 1
+
+
+def _print_answer(answer: submission.SubmissionAnswer, document: dict[str, Any]) -> None:
+    if answer.is_dry_run:
+        click.echo("Dry run: nothing was changed.")
+    elif answer.is_repeat:
+        click.echo("This was submitted before; nothing was changed.")
+    click.echo(f"{answer.accepted_count} row(s) taken, {answer.refused_count} refused.")
+    for note in answer.notes:
+        click.echo(f"note: {note}")
+    refusals = [refusal.to_json() for row in answer.rows for refusal in row.refusals]
+    if refusals:
+        print_table(refusals, ("row", "column", "value", "reason", "fix", "clause"))
+    for label, name in (
+        ("Submission", "submission_id"),
+        ("Receipt", "receipt_path"),
+        ("Your sheet", "returned_sheet"),
+    ):
+        if document.get(name):
+            click.echo(f"{label}: {document[name]}")
+
+
+def _print_verdict(verdict: Verdict) -> None:
+    for finding in verdict.findings:
+        click.echo(f"{finding.severity.upper()}  {finding.subject}: {finding.rule}")
+        if finding.expected or finding.observed:
+            click.echo(f"    expected {finding.expected}; observed {finding.observed}")
+    click.echo(", ".join(f"{count} {name}" for name, count in verdict.counts.items()))
+    click.echo(f"Verdict: {verdict.verdict.upper()}")

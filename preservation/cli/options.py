@@ -1,0 +1,78 @@
+"""What the commands have in common: the home, JSON or text, progress on standard error."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from preservation import clock
+from preservation.settings import Settings, load
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def home_option(command: _Command) -> _Command:
+    """``--home DIR``, on the program or after the command; the latter wins."""
+    return click.option(
+        "--home",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Directory that holds everything of the deployment [PRESERVE_HOME, ~/preservation].",
+        callback=_remember_home,
+        expose_value=False,
+        is_eager=True,
+    )(command)
+
+
+def json_option(command: _Command) -> _Command:
+    """``--json``: one JSON document on standard output."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(command)
+
+
+def settings_of(context: click.Context) -> Settings:
+    """The settings of the deployment that the options or the environment name."""
+    return load(named_home(context))
+
+
+def named_home(context: click.Context) -> Path | None:
+    """The home given by an option, if one was."""
+    return context.find_root().meta.get("home")
+
+
+def print_json(document: object) -> None:
+    """Print *document* as indented JSON, characters as they are."""
+    click.echo(json.dumps(document, ensure_ascii=False, indent=2, default=str))
+
+
+def print_table(rows: Sequence[Mapping[str, object]], columns: Iterable[str]) -> None:
+    """Print *rows* as aligned columns under their names."""
+    names = list(columns)
+    cells = [[_cell(row.get(name)) for name in names] for row in rows]
+    widths = [max(len(line[i]) for line in [names, *cells]) for i in range(len(names))]
+    for line in [names, ["-" * width for width in widths], *cells]:
+        click.echo(
+            "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+        )
+
+
+class Progress:
+    """Says on standard error what happens, each line with the seconds since the start."""
+
+    def __init__(self) -> None:
+        self._began = clock.monotonic_s()
+
+    def __call__(self, message: str) -> None:
+        click.echo(f"[{clock.monotonic_s() - self._began:6.1f} s] {message}", err=True)
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else str(value)
+    return text.replace("\n", " ")
+
+
+def _remember_home(context: click.Context, _: click.Parameter, value: Path | None) -> None:
+    if value is not None:
+        context.find_root().meta["home"] = value

@@ -1,0 +1,36 @@
+"""The custody log: an RFC 6962 tree with C2SP checkpoints and tiles, appended to by compare-and-set."""
+
+from preservation.custody.entries import Entry, EntryDraft
+from preservation.custody.keys import PublicKey, SigningKey
+from preservation.custody.log import (
+    CLOCK_TOLERANCE,
+    Checkpoint,
+    CustodyLog,
+    LoggedEntry,
+    checkpoint_key,
+    segment_key,
+)
+from preservation.custody.notes import TreeHead, open_note, sign_note
+from preservation.custody.strict_json import open_document, parse_canonical, sign_document
+from preservation.custody.tiles import TileBuilder, TilePlace
+
+__all__ = [
+    "CLOCK_TOLERANCE",
+    "Checkpoint",
+    "CustodyLog",
+    "Entry",
+    "EntryDraft",
+    "LoggedEntry",
+    "PublicKey",
+    "SigningKey",
+    "TileBuilder",
+    "TilePlace",
+    "TreeHead",
+    "checkpoint_key",
+    "open_document",
+    "open_note",
+    "parse_canonical",
+    "segment_key",
+    "sign_document",
+    "sign_note",
+]

@@ -1,0 +1,154 @@
+"""Every error that this project raises: an error says what must happen next.
+
+PreservationError
+├── BadInput               STOP    exit 2   the caller must change what it gave
+│   ├── SheetUnreadable
+│   ├── SettingsInvalid
+│   └── ProgramMissing
+├── PolicyRefusal          RECORD  exit 3   a rule forbids it; the rule is named
+│   ├── OrganisationUnknown
+│   ├── AgreementRefusal
+│   └── NetworkRefused
+├── CaptureFailed          RECORD or RETRY, by its reason (see model.reasons)
+├── LeaseLost              RECORD  exit 4   somebody else owns the work now
+├── Unavailable            RETRY   exit 4   the world may change
+│   ├── StoreUnavailable
+│   ├── AuthorityUnavailable
+│   └── StateUnavailable
+└── EvidenceAtRisk         STOP    exit 1   going on would harm: a person looks
+├── StoreConflict
+├── StoreFull
+├── ForeignArchive
+├── LogBroken
+└── TokenRejected
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Disposition(StrEnum):
+    """What must happen after an error."""
+
+    RETRY = "retry"
+    """The world may change: try again."""
+    RECORD = "record"
+    """The failure is itself a fact: it becomes an event and a manifest row."""
+    STOP = "stop"
+    """Going on would harm: a person looks."""
+
+
+class PreservationError(Exception):
+    """The root of the tree: what happened, and the remedy in plain words."""
+
+    disposition: Disposition = Disposition.STOP
+    exit_code: int = 1
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}".strip()
+
+
+class BadInput(PreservationError):
+    """What the caller gave can't be used; nothing was changed."""
+
+    exit_code = 2
+
+
+class SheetUnreadable(BadInput):
+    """The sheet as a whole can't be read (encoding, format, header); no row was taken."""
+
+
+class SettingsInvalid(BadInput):
+    """A setting, its file or its environment variable holds a value that can't be used."""
+
+
+class ProgramMissing(BadInput):
+    """A program that the work needs isn't installed; the remedy is the command that installs it."""
+
+
+class PolicyRefusal(PreservationError):
+    """A rule forbids it; the message names the rule."""
+
+    disposition = Disposition.RECORD
+    exit_code = 3
+
+
+class OrganisationUnknown(PolicyRefusal):
+    """No organisation of this identifier is registered here."""
+
+
+class AgreementRefusal(PolicyRefusal):
+    """The organisation's agreement doesn't allow it; the message names the clause."""
+
+
+class NetworkRefused(PolicyRefusal):
+    """The address lies in a network that captures may not reach."""
+
+
+class CaptureFailed(PreservationError):
+    """One capture attempt did not get the material; *reason* is a word of `model.Reason`."""
+
+    disposition = Disposition.RECORD
+
+    def __init__(self, reason: str, message: str, *, retry_after_s: int | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.retry_after_s = retry_after_s
+
+
+class LeaseLost(PreservationError):
+    """Another worker took the work over; the present one must stop and leave no effect."""
+
+    disposition = Disposition.RECORD
+    exit_code = 4
+
+
+class Unavailable(PreservationError):
+    """Something outside doesn't answer now; nothing is lost, try again."""
+
+    disposition = Disposition.RETRY
+    exit_code = 4
+
+
+class StoreUnavailable(Unavailable):
+    """The archive's store did not answer; nothing was stored."""
+
+
+class AuthorityUnavailable(Unavailable):
+    """A time-stamping authority did not answer; the seal stays pending."""
+
+
+class StateUnavailable(Unavailable):
+    """The database of statuses did not answer."""
+
+
+class EvidenceAtRisk(PreservationError):
+    """Going on could harm evidence: a person must look first."""
+
+
+class StoreConflict(EvidenceAtRisk):
+    """The key already holds other bytes; nothing was overwritten."""
+
+
+class StoreFull(EvidenceAtRisk):
+    """No space is left, or the directory can't be written; nothing half-written remains visible."""
+
+
+class ForeignArchive(EvidenceAtRisk):
+    """The directory holds something that isn't this archive; nothing was written."""
+
+
+class LogBroken(EvidenceAtRisk):
+    """The custody log contradicts itself."""
+
+
+class TokenRejected(EvidenceAtRisk):
+    """A time-stamp token fails an acceptance rule; the message names it."""
+
+    disposition = Disposition.RECORD

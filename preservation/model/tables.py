@@ -1,0 +1,331 @@
+"""The columns of every manifest table, declared once.
+
+Arrow schemas, JSON Schemas (`schemas/`) and the data dictionary (`docs/data-dictionary.md`) are
+generated from here and compared in CI. Claimed, observed and assessed values never share a column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from preservation.model.canonical import canonical_json
+from preservation.model.digests import sha256_of
+
+SCHEMA_VERSION = 1
+
+Scalar = str | int | bool | datetime | None
+Row = dict[str, Scalar]
+"""One row: column name to value; every column of its table is present, nulls explicit."""
+
+
+class ColumnType(StrEnum):
+    """The kinds of value a column can hold; floats have no portable form and so are absent."""
+
+    TEXT = "text"
+    DIGEST = "digest"
+    """Lower-case hexadecimal; random, so never dictionary-encoded."""
+    JSON = "json"
+    """A JSON document as text, as its producer wrote it."""
+    INTEGER = "integer"
+    """Below 2^53 in magnitude."""
+    BOOLEAN = "boolean"
+    INSTANT = "instant"
+    """UTC, microseconds."""
+
+
+_PYTHON_TYPES: dict[ColumnType, type] = {
+    ColumnType.TEXT: str,
+    ColumnType.DIGEST: str,
+    ColumnType.JSON: str,
+    ColumnType.INTEGER: int,
+    ColumnType.BOOLEAN: bool,
+    ColumnType.INSTANT: datetime,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its name, kind, meaning, and whether a row may leave it null."""
+
+    name: str
+    type: ColumnType
+    meaning: str
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A manifest table and its columns, in order."""
+
+    name: str
+    meaning: str
+    columns: tuple[Column, ...]
+
+    def row(self, values: Mapping[str, Scalar]) -> Row:
+        """A complete row from *values*: nulls made explicit, version and row digest added.
+
+        Raises:
+            ValueError: A column is unknown, a required one is missing, or a type is wrong.
+        """
+        unknown = values.keys() - {column.name for column in self.columns}
+        if unknown:
+            msg = f"{self.name} has no column {sorted(unknown)}"
+            raise ValueError(msg)
+        row: Row = {"schema_version": SCHEMA_VERSION}
+        for column in self.columns[1:-1]:
+            row[column.name] = self._checked(column, values.get(column.name))
+        row["row_sha256"] = row_digest(row)
+        return row
+
+    def _checked(self, column: Column, value: Scalar) -> Scalar:
+        if value is None:
+            if column.required:
+                msg = f"{self.name}.{column.name} is required"
+                raise ValueError(msg)
+            return None
+        is_bool_as_int = isinstance(value, bool) and column.type is ColumnType.INTEGER
+        if is_bool_as_int or not isinstance(value, _PYTHON_TYPES[column.type]):
+            msg = f"{self.name}.{column.name} takes {column.type}, not {value!r}"
+            raise ValueError(msg)
+        if isinstance(value, str):
+            # Parquet text is UTF-8; a lone surrogate has no UTF-8 form.
+            return value.encode("utf-8", "backslashreplace").decode("utf-8")
+        return value
+
+
+def row_digest(row: Mapping[str, Scalar]) -> str:
+    """SHA-256 (hex) of the row's canonical JSON without its own digest: its portable identity."""
+    return sha256_of(canonical_json({k: v for k, v in row.items() if k != "row_sha256"}))
+
+
+def _table(name: str, meaning: str, *columns: Column) -> Table:
+    first = Column("schema_version", ColumnType.INTEGER, "Version of this table's schema.", True)
+    last = Column(
+        "row_sha256",
+        ColumnType.DIGEST,
+        "SHA-256 of the row's other columns as canonical JSON (RFC 8785).",
+        True,
+    )
+    return Table(name, meaning, (first, *columns, last))
+
+
+_T, _D, _J = ColumnType.TEXT, ColumnType.DIGEST, ColumnType.JSON
+_I, _B, _AT = ColumnType.INTEGER, ColumnType.BOOLEAN, ColumnType.INSTANT
+
+_ITEM = Column("item_id", _T, "The item (UUIDv7).", True)
+_CAPTURE = Column("capture_id", _T, "The attempt that brought it.", True)
+
+SUBMISSIONS = _table(
+    "submissions",
+    "One row per submission: what an organisation handed over at once.",
+    Column("submission_id", _T, "The submission (UUIDv7).", True),
+    Column("submitter_ref", _T, "Pseudonym of the organisation; its identity is kept elsewhere.", True),
+    Column("agreement_version", _I, "Version of the agreement that it was judged by.", True),
+    Column("submitted_at", _AT, "When it was judged.", True),
+    Column("source_kind", _T, "sheet, urls or files.", True),
+    Column("source_sha256", _D, "SHA-256 of the sheet or list as received.", True),
+    Column("row_count", _I, "Rows received.", True),
+    Column("accepted_count", _I, "Rows that became items.", True),
+    Column("refused_count", _I, "Rows refused, each with its reasons in the receipt.", True),
+    Column("receipt_sha256", _D, "SHA-256 of the signed receipt's canonical JSON.", True),
+)
+
+ITEMS = _table(
+    "items",
+    "One row per submitted URL or file, with what became of it.",
+    _ITEM,
+    Column("submission_id", _T, "The submission that it came in.", True),
+    Column(
+        "row_number",
+        _I,
+        "Row of the sheet as spreadsheets number it (the header is row 1), or place in the list.",
+        True,
+    ),
+    Column("submitter_ref", _T, "Pseudonym of the organisation.", True),
+    Column("submitted_url", _T, "The URL, byte for byte as submitted; null for a submitted file."),
+    Column("normalised_url", _T, "The URL in normal form, for lookups only; never requested."),
+    Column("submitted_file_name", _T, "The name of a submitted file, without folders."),
+    Column("host", _T, "Host of the submitted URL."),
+    Column("engine", _T, "How it was captured: page, post, file or submitted.", True),
+    Column("outcome", _T, "captured, partly-captured or not-captured.", True),
+    Column("reason", _T, "Why it fell short; null when captured."),
+    Column("attempt_count", _I, "Capture attempts made.", True),
+    Column("object_count", _I, "Bitstreams stored for it.", True),
+    Column("submitted_at", _AT, "When it was submitted.", True),
+    Column("finished_at", _AT, "When its last attempt ended.", True),
+    Column("claimed_title", _T, "Title, as the submitter says."),
+    Column("claimed_description", _T, "What it shows, as the submitter says."),
+    Column("claimed_date", _T, "Date of the event, as the submitter wrote it."),
+    Column("claimed_place", _T, "Place, as the submitter wrote it."),
+    Column("claimed_language", _T, "Language, as the submitter says."),
+    Column("claimed_source", _T, "How the submitter obtained it."),
+    Column("claimed_protection_flags", _T, "Protection needs as claimed, comma-separated."),
+    Column("claimed_confidentiality", _T, "open, restricted, confidential or sealed, as claimed."),
+    Column("claimed_other_json", _J, "Every other column of the sheet, as written."),
+    Column("observed_title", _T, "Title, as the capture saw it."),
+    Column("observed_uploader", _T, "Account that published it, as the platform says."),
+    Column("observed_published_at", _T, "Publication time, as the platform says."),
+    Column("observed_platform", _T, "Platform, as the extractor names it."),
+    Column("observed_platform_id", _T, "The platform's identifier of the post."),
+)
+
+CAPTURES = _table(
+    "captures",
+    "One row per capture attempt, failures included.",
+    _CAPTURE,
+    _ITEM,
+    Column("attempt_number", _I, "1 for the first try.", True),
+    Column("engine", _T, "page, post, file or submitted.", True),
+    Column("requested_url", _T, "The URL as requested; null for a submitted file."),
+    Column("final_url", _T, "The URL that answered in the end."),
+    Column("started_at", _AT, "When the attempt began.", True),
+    Column("ended_at", _AT, "When it ended.", True),
+    Column("outcome", _T, "captured, partly-captured or not-captured.", True),
+    Column("reason", _T, "Why it fell short, from the published list."),
+    Column("error_class", _T, "The tool's own class of error."),
+    Column("error_detail", _T, "The tool's own words."),
+    Column("http_status", _I, "Status of the final response; null if none came."),
+    Column("retry_after_s", _I, "Seconds that the server asked to wait."),
+    Column("request_headers_json", _J, "Request headers, in order: [[name, value], ...]."),
+    Column("response_headers_json", _J, "Response headers of the final response, in order."),
+    Column("redirects_json", _J, "The chain: [{url, status, location}, ...]."),
+    Column("server_address", _T, "Address that answered."),
+    Column("egress", _T, "How the request left: direct, or a named proxy.", True),
+    Column("bytes_received", _I, "Bytes of all responses.", True),
+    Column("content_verdict", _T, "What the capture thinks it got: content, error, login-wall, empty."),
+    Column("tools_json", _J, "Name and version of each tool used.", True),
+)
+
+OBJECTS = _table(
+    "objects",
+    "One row per stored bitstream.",
+    _ITEM,
+    _CAPTURE,
+    Column("role", _T, "What it is to the item, e.g. html-as-served.", True),
+    Column("target_uri", _T, "The URL that it came from; for a derivative, that of its original."),
+    Column("content_type", _T, "Media type as the server said."),
+    Column("observed_format", _T, "Media type as the bytes say (ExifTool)."),
+    Column("size_bytes", _I, "Size of the bitstream.", True),
+    Column("sha256", _D, "SHA-256 of the bitstream.", True),
+    Column("sha512", _D, "SHA-512 of the bitstream.", True),
+    Column(
+        "transfer_form", _T, "as-sent, or decoded when the tool gave us only the decoded body.", True
+    ),
+    Column("warc_file", _T, "Archive key of the WARC that holds it."),
+    Column("warc_offset", _I, "Offset of its record in that file."),
+    Column("warc_length", _I, "Compressed length of its record."),
+    Column("warc_record_id", _T, "WARC-Record-ID."),
+    Column("blob_key", _T, "Archive key, when it is stored as a file of its own."),
+    Column("width_px", _I, "Width."),
+    Column("height_px", _I, "Height."),
+    Column("duration_ms", _I, "Playing time."),
+    Column("embedded_metadata_json", _J, "What ExifTool read, as it wrote it."),
+    Column("media_facts_json", _J, "What ffprobe read, as it wrote it."),
+    Column("absence_reason", _T, "Why embedded metadata is absent, if it is."),
+)
+
+RESOURCES = _table(
+    "resources",
+    "The completeness account: each thing that a page referred to, held or missing.",
+    _ITEM,
+    _CAPTURE,
+    Column("sequence", _I, "Order of first request, from 1.", True),
+    Column("url", _T, "The resource's URL.", True),
+    Column("resource_type", _T, "document, image, media, stylesheet, script, font, ..."),
+    Column("is_held", _B, "Whether its whole body is in the archive.", True),
+    Column("reason", _T, "Why it is missing; null when held."),
+    Column("http_status", _I, "Status of its response."),
+    Column("content_type", _T, "Media type as the server said."),
+    Column("size_bytes", _I, "Size of its body."),
+    Column("sha256", _D, "SHA-256 of its body; finds it in objects."),
+    Column("obtained_by", _T, "browser, or refetch when the browser did not hand it over whole."),
+)
+
+DERIVATIONS = _table(
+    "derivations",
+    "Which bitstream was made from which, by what.",
+    _ITEM,
+    Column("source_sha256", _D, "The original.", True),
+    Column("derived_sha256", _D, "The derivative.", True),
+    Column("tool", _T, "Program.", True),
+    Column("tool_version", _T, "Its version.", True),
+    Column("arguments", _T, "How it was called.", True),
+)
+
+FINGERPRINTS = _table(
+    "fingerprints",
+    "Perceptual hashes of images and video frames.",
+    _ITEM,
+    Column("sha256", _D, "The bitstream.", True),
+    Column("algorithm", _T, "pdq, phash or dhash.", True),
+    Column("view", _T, "whole, or the named part.", True),
+    Column("frame_ms", _I, "Time of the frame in a video; null for an image."),
+    Column("value", _T, "The hash in hexadecimal, zero-padded.", True),
+    Column("quality", _I, "PDQ quality 0 to 100; null for others."),
+    Column("library", _T, "Library and version.", True),
+    Column("decoder", _T, "Decoder and version.", True),
+)
+
+EVENTS = _table(
+    "events",
+    "What was done, by whom and how it ended (PREMIS events).",
+    Column("event_id", _T, "The event (UUIDv7).", True),
+    Column("event_type", _T, "PREMIS event type.", True),
+    Column("event_at", _AT, "When it happened.", True),
+    Column("item_id", _T, "The item concerned."),
+    Column("submission_id", _T, "The submission concerned."),
+    Column("agent", _T, "Program and version, or the pseudonym of a person.", True),
+    Column("outcome", _T, "success, or the reason of a failure.", True),
+    Column("detail_json", _J, "Digests and identifiers concerned; never content.", True),
+)
+
+TIMESTAMPS = _table(
+    "timestamps",
+    "RFC 3161 tokens over checkpoints of the custody log.",
+    Column("batch_id", _T, "The sealed batch.", True),
+    Column("checkpoint_size", _I, "Entries that the checkpoint covers.", True),
+    Column("authority", _T, "Configured name of the authority.", True),
+    Column("is_test_authority", _B, "True: the token proves nothing about time.", True),
+    Column("status", _T, "accepted, or pending with the reason in `detail`.", True),
+    Column("detail", _T, "Why it is pending."),
+    Column("gen_time", _AT, "genTime of the token (RFC 3161 2.4.2)."),
+    Column("serial_number", _T, "Serial number of the token, decimal."),
+    Column("policy_oid", _T, "TSA policy."),
+    Column("message_imprint", _D, "SHA-256 of the checkpoint's bytes."),
+    Column("token_key", _T, "Archive key of the token."),
+    Column("token_sha256", _D, "SHA-256 of the token."),
+    Column("token_not_after", _AT, "When the signing certificate expires."),
+)
+
+CLUSTERS = _table(
+    "clusters",
+    "Near-duplicates, derived from sealed fingerprints; rebuildable, never signed.",
+    Column("cluster_id", _T, "Named after its anchor, so that it never silently changes.", True),
+    Column("anchor_sha256", _D, "The earliest bitstream of the cluster.", True),
+    _ITEM,
+    Column("sha256", _D, "The member.", True),
+    Column("target_uri", _T, "Where the member came from."),
+    Column("distance_bits", _I, "Hamming distance to the anchor; 0 for the same bytes.", True),
+    Column("threshold_bits", _I, "Largest distance allowed.", True),
+    Column("algorithm", _T, "The signal that formed the cluster.", True),
+    Column("frame_ms", _I, "The member's frame, for a video."),
+)
+
+MANIFEST_TABLES = (
+    SUBMISSIONS,
+    ITEMS,
+    CAPTURES,
+    OBJECTS,
+    RESOURCES,
+    DERIVATIONS,
+    FINGERPRINTS,
+    EVENTS,
+    TIMESTAMPS,
+)
+"""The sealed tables, in the order in which evidence flows."""
+
+ALL_TABLES = (*MANIFEST_TABLES, CLUSTERS)
+TABLES: dict[str, Table] = {table.name: table for table in ALL_TABLES}

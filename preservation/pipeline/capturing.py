@@ -1,0 +1,360 @@
+"""Capture one batch: every item ends with an attempt on record, whatever its site does."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Engine as Database
+
+from preservation import clock
+from preservation.capture import Recorder, recorder_for
+from preservation.errors import PreservationError
+from preservation.model.captures import CaptureRequest, CaptureResult
+from preservation.model.retries import wait_before_next_try
+from preservation.model.vocabulary import Engine, EventType, Outcome, Reason, Role, Status
+from preservation.pipeline import spool
+from preservation.pipeline.events import record_event
+from preservation.pipeline.leasing import Held, held
+from preservation.settings import Settings
+from preservation.state import open_database, reading, schema
+
+LONGEST_BATCH_S = 480
+"""After this long a batch begins no further item; the rest goes back to the queue."""
+
+_FINAL = {
+    Outcome.CAPTURED: Status.CAPTURED,
+    Outcome.PARTLY_CAPTURED: Status.PARTLY_CAPTURED,
+    Outcome.NOT_CAPTURED: Status.NOT_CAPTURED,
+}
+
+_INTERRUPTED = "Interrupted"
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Work:
+    """What every item of one batch shares."""
+
+    settings: Settings
+    database: Database
+    engine: Engine
+    lease: Held
+    progress: Progress
+    stop: threading.Event
+
+
+def capture_batch(
+    settings: Settings, batch_id: str, progress: Progress = lambda _: None
+) -> dict[str, Any]:
+    """Capture every item of the batch; safe to run again, and beside another run of itself.
+
+    Returns counts by outcome. Items whose attempt is on record aren't fetched again.
+
+    Raises:
+        PreservationError: Something stops the whole batch (a program is missing, the disk is
+            full); items without an attempt stay queued.
+    """
+    database = open_database(settings.database_url)
+    with held(settings, database, f"capture:{batch_id}") as lease:
+        if lease is None:
+            return {"batch_id": batch_id, "skipped": "another worker holds it"}
+        engine, items = _items_of(database, batch_id)
+        work = _Work(
+            settings=settings,
+            database=database,
+            engine=engine,
+            lease=lease,
+            progress=progress,
+            stop=threading.Event(),
+        )
+        outcomes = _capture_all(work, items)
+        _finish_batch(work, batch_id)
+    return {"batch_id": batch_id, **outcomes}
+
+
+def _items_of(database: Database, batch_id: str) -> tuple[Engine, list[Any]]:
+    """The batch's engine and those of its items that wait for an attempt."""
+    waiting = (Status.CAPTURE_QUEUED, Status.CAPTURING)
+    query = (
+        select(schema.item)
+        .where(schema.item.c.batch_id == batch_id, schema.item.c.status.in_(waiting))
+        .order_by(schema.item.c.item_id)
+    )
+    batch = select(schema.capture_batch.c.engine).where(schema.capture_batch.c.batch_id == batch_id)
+    with reading(database).connect() as connection:
+        return Engine(connection.execute(batch).scalar_one()), list(connection.execute(query))
+
+
+def _capture_all(work: _Work, items: list[Any]) -> Counter[str]:
+    """Capture *items* side by side, each worker with a recorder of its own."""
+    limits = work.settings.limits
+    workers = {
+        Engine.PAGE: limits.page_workers,
+        Engine.POST: limits.post_workers,
+        Engine.FILE: limits.file_workers,
+        Engine.SUBMITTED: limits.file_workers,
+    }[work.engine]
+    began = clock.monotonic_s()
+    with _recorders(work) as recorder, ThreadPoolExecutor(workers) as pool:
+
+        def one(item: Any) -> str:
+            if work.stop.is_set() or work.lease.is_lost:
+                return "left in queue"
+            if clock.monotonic_s() - began > LONGEST_BATCH_S:
+                return "left in queue"
+            try:
+                return _capture_item(work, recorder(), item)
+            except PreservationError:
+                work.stop.set()
+                raise
+
+        return Counter(pool.map(one, items))
+
+
+@contextmanager
+def _recorders(work: _Work) -> Iterator[Callable[[], Recorder]]:
+    """A function that gives each thread its own recorder; all are closed at the end."""
+    local, made, lock = threading.local(), [], threading.Lock()
+
+    def recorder() -> Recorder:
+        if not hasattr(local, "recorder"):
+            local.recorder = recorder_for(work.engine, work.settings)
+            with lock:
+                made.append(local.recorder)
+        return local.recorder  # type: ignore[no-any-return]
+
+    try:
+        yield recorder
+    finally:
+        for each in made:
+            each.close()
+
+
+def _capture_item(work: _Work, recorder: Recorder, item: Any) -> str:
+    """Make attempts at *item* until one is on record that isn't a mere interruption."""
+    number = item.attempt_count
+    while True:
+        number += 1
+        result = _attempt(work, recorder, item, number)
+        again = _record_attempt(work, item, number, result)
+        work.progress(f"{item.submitted_url or item.submitted_file_name}: {_in_words(result)}")
+        if not again:
+            return result.outcome
+
+
+def _attempt(work: _Work, recorder: Recorder, item: Any, number: int) -> CaptureResult:
+    """The attempt's result: found in the spool if it was made before, else made now."""
+    folder = spool.attempt_folder(work.settings, item.item_id, number)
+    found = spool.result_of(folder)
+    if found is not None:
+        return found
+    started = spool.started_of(folder)
+    if started is None:
+        return spool.finish_attempt(folder, _capture_now(work, recorder, item, number))
+    standing = spool.finish_attempt(folder, _interrupted(started[1]))
+    if standing.error_class == _INTERRUPTED:
+        spool.discard_torn_files(folder)
+    return standing
+
+
+def _capture_now(work: _Work, recorder: Recorder, item: Any, number: int) -> CaptureResult:
+    folder = spool.attempt_folder(work.settings, item.item_id, number)
+    started_at, capture_id = clock.now(), clock.new_id()
+    spool.begin_attempt(folder, capture_id=capture_id, started_at=started_at)
+    _set_status(work, item.item_id, Status.CAPTURING)
+    file_key = item.submitted_file_key
+    request = CaptureRequest(
+        item_id=item.item_id,
+        capture_id=capture_id,
+        attempt_number=number,
+        engine=work.engine,
+        spool=folder,
+        url=item.submitted_url,
+        submitted_file=work.settings.inbox / file_key if file_key else None,
+    )
+    try:
+        return recorder.capture(request)
+    except PreservationError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a process edge: one item's surprise costs one item
+        return _surprise(started_at, error)
+
+
+def _interrupted(started_at: Any) -> CaptureResult:
+    return CaptureResult(
+        outcome=Outcome.NOT_CAPTURED,
+        reason=Reason.TOOL_ERROR,
+        error_class=_INTERRUPTED,
+        error_detail="The worker ended in mid-attempt; what it had written was torn and is dropped.",
+        started_at=started_at,
+        ended_at=clock.now(),
+    )
+
+
+def _surprise(started_at: Any, error: Exception) -> CaptureResult:
+    return CaptureResult(
+        outcome=Outcome.NOT_CAPTURED,
+        reason=Reason.TOOL_ERROR,
+        error_class=type(error).__name__,
+        error_detail="".join(traceback.format_exception(error, limit=-5))[-2000:],
+        started_at=started_at,
+        ended_at=clock.now(),
+    )
+
+
+def _record_attempt(work: _Work, item: Any, number: int, result: CaptureResult) -> bool:
+    """Write the attempt and its effect on the item; True if the item is to be tried again now."""
+    folder = spool.attempt_folder(work.settings, item.item_id, number)
+    started = spool.started_of(folder)
+    capture_id = started[0] if started else clock.new_id()
+    with work.database.begin() as connection:
+        work.lease.check(connection)
+        _insert_attempt(connection, work, item, (capture_id, number), result)
+        record_event(
+            connection,
+            f"capture:{item.item_id}:{number}",
+            EventType.CAPTURE,
+            item_id=item.item_id,
+            outcome="success" if result.outcome is Outcome.CAPTURED else str(result.reason),
+            detail={
+                "capture_id": capture_id,
+                "attempt_number": number,
+                "outcome": result.outcome,
+                "tools": result.tools,
+                "objects": [entry.sha256 for entry in result.objects],
+            },
+        )
+        return _move_item(connection, work, item.item_id, number, result)
+
+
+def _insert_attempt(
+    connection: Connection, work: _Work, item: Any, key: tuple[str, int], result: CaptureResult
+) -> None:
+    capture_id, number = key
+    connection.execute(
+        insert(schema.attempt).values(
+            capture_id=capture_id,
+            item_id=item.item_id,
+            attempt_number=number,
+            engine=work.engine,
+            outcome=result.outcome,
+            reason=result.reason,
+            error_class=result.error_class,
+            error_detail=result.error_detail,
+            http_status=result.http_status,
+            started_at=result.started_at,
+            ended_at=result.ended_at,
+        )
+    )
+
+
+def _move_item(
+    connection: Connection, work: _Work, item_id: str, number: int, result: CaptureResult
+) -> bool:
+    """Set the item's next state: finished, waiting for its next try, or to be tried at once."""
+    values: dict[str, Any] = {
+        "main_sha256": main_object(result),
+        "attempt_count": number,
+        "outcome": result.outcome,
+        "reason": result.reason,
+        "updated_at": clock.now(),
+    }
+    wait_s = _next_wait(connection, work, item_id, result)
+    is_interruption = result.error_class == _INTERRUPTED and wait_s is not None
+    if result.reroute_to is not None:
+        values |= {"engine": result.reroute_to, "status": Status.CAPTURE_QUEUED, "batch_id": None}
+    elif wait_s is None:
+        values |= {
+            "status": _FINAL[result.outcome],
+            "finished_at": result.ended_at,
+            "next_attempt_at": None,
+        }
+    elif not is_interruption:
+        values |= {
+            "status": Status.CAPTURE_QUEUED,
+            "batch_id": None,
+            "next_attempt_at": clock.now() + timedelta(seconds=wait_s),
+        }
+    connection.execute(update(schema.item).where(schema.item.c.item_id == item_id).values(**values))
+    return is_interruption
+
+
+_MAIN_ROLES = (
+    Role.SUBMITTED_ORIGINAL,
+    Role.FILE,
+    Role.MEDIA,
+    Role.HTML_AS_SERVED,
+    Role.PARTIAL,
+    Role.ERROR_BODY,
+)
+"""What a submitter would call the thing itself, the most telling first."""
+
+
+def main_object(result: CaptureResult) -> str | None:
+    """SHA-256 of the bitstream that stands for the item; None if nothing came."""
+    for role in _MAIN_ROLES:
+        for entry in result.objects:
+            if entry.role is role:
+                return entry.sha256
+    return None
+
+
+def _next_wait(connection: Connection, work: _Work, item_id: str, result: CaptureResult) -> int | None:
+    """Seconds until the next try; None when this result is the item's last."""
+    if result.outcome is Outcome.CAPTURED or result.reason is None:
+        return None
+    table = schema.attempt
+    query = (
+        select(table.c.reason)
+        .where(table.c.item_id == item_id, table.c.reason.is_not(None))
+        .order_by(table.c.attempt_number)
+    )
+    reasons = [Reason(word) for word in connection.execute(query).scalars()]
+    return wait_before_next_try(
+        reasons,
+        retry_after_s=result.retry_after_s,
+        wait_percent=work.settings.limits.retry_wait_percent,
+    )
+
+
+def _set_status(work: _Work, item_id: str, status: Status) -> None:
+    with work.database.begin() as connection:
+        work.lease.check(connection)
+        connection.execute(
+            update(schema.item)
+            .where(schema.item.c.item_id == item_id)
+            .values(status=status, updated_at=clock.now())
+        )
+
+
+def _finish_batch(work: _Work, batch_id: str) -> None:
+    """Mark the batch captured; what was left waiting goes back to the queue."""
+    waiting = (Status.CAPTURE_QUEUED, Status.CAPTURING)
+    with work.database.begin() as connection:
+        work.lease.check(connection)
+        connection.execute(
+            update(schema.item)
+            .where(schema.item.c.batch_id == batch_id, schema.item.c.status.in_(waiting))
+            .values(batch_id=None, status=Status.CAPTURE_QUEUED, updated_at=clock.now())
+        )
+        connection.execute(
+            update(schema.capture_batch)
+            .where(schema.capture_batch.c.batch_id == batch_id, schema.capture_batch.c.state == "open")
+            .values(state="captured")
+        )
+
+
+def _in_words(result: CaptureResult) -> str:
+    if result.reroute_to is not None:
+        return f"goes on as {result.reroute_to}"
+    return f"{result.outcome} ({result.reason})" if result.reason else str(result.outcome)

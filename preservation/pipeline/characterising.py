@@ -1,0 +1,170 @@
+"""Describe every captured bitstream: format, embedded metadata, media facts, perceptual hashes."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine as Database
+from sqlalchemy import select, update
+
+from preservation import clock
+from preservation.metadata import Describer, tool_versions
+from preservation.model.captures import CapturedObject, CaptureResult
+from preservation.model.digests import chunks_of
+from preservation.model.vocabulary import EventType, Status
+from preservation.pipeline import spool
+from preservation.pipeline.events import record_event
+from preservation.pipeline.leasing import Held, held
+from preservation.settings import Settings
+from preservation.similarity import fingerprints_of, is_eligible
+from preservation.state import open_database, reading, schema
+from preservation.store.warc import payload_at
+
+FINISHED = (Status.CAPTURED, Status.PARTLY_CAPTURED, Status.NOT_CAPTURED)
+
+DESCRIPTION = "description.json"
+
+
+def characterise_batch(settings: Settings, batch_id: str) -> dict[str, Any]:
+    """Characterise the finished items of a captured batch; safe to run again.
+
+    Raises:
+        ProgramMissing: ExifTool or ffmpeg isn't installed.
+    """
+    database = open_database(settings.database_url)
+    if not _is_captured(database, batch_id):
+        return {"batch_id": batch_id, "skipped": "not captured yet, or done"}
+    with held(settings, database, f"characterise:{batch_id}") as lease:
+        if lease is None:
+            return {"batch_id": batch_id, "skipped": "another worker holds it"}
+        counts: Counter[str] = Counter()
+        with Describer() as describer:
+            for item_id, attempts in _items_of(database, batch_id):
+                counts.update(_characterise(settings, describer, item_id, attempts))
+                _commit(database, lease, settings, item_id)
+        _finish_batch(database, lease, batch_id)
+    return {"batch_id": batch_id, **counts}
+
+
+def results_of(settings: Settings, item_id: str, attempts: int) -> Iterator[tuple[int, CaptureResult]]:
+    """Number and result of each attempt of an item that isn't sealed yet."""
+    for number in range(1, attempts + 1):
+        result = spool.result_of(spool.attempt_folder(settings, item_id, number))
+        if result is not None:
+            yield number, result
+
+
+def _is_captured(database: Database, batch_id: str) -> bool:
+    query = select(schema.capture_batch.c.state).where(schema.capture_batch.c.batch_id == batch_id)
+    with reading(database).connect() as connection:
+        return bool(connection.execute(query).scalar_one() == "captured")
+
+
+def _items_of(database: Database, batch_id: str) -> list[tuple[str, int]]:
+    table = schema.item
+    query = select(table.c.item_id, table.c.attempt_count).where(
+        table.c.batch_id == batch_id,
+        table.c.status.in_(FINISHED),
+        table.c.is_characterised.is_(False),
+    )
+    with reading(database).connect() as connection:
+        return [(row.item_id, row.attempt_count) for row in connection.execute(query)]
+
+
+def _characterise(
+    settings: Settings, describer: Describer, item_id: str, attempts: int
+) -> Counter[str]:
+    """Write the item's description: one entry per distinct bitstream, under its SHA-256."""
+    described: dict[str, Any] = {}
+    for number, result in results_of(settings, item_id, attempts):
+        folder = spool.attempt_folder(settings, item_id, number)
+        for entry in result.objects:
+            if entry.sha256 not in described:
+                described[entry.sha256] = _describe(describer, folder, result, entry)
+    document = {"objects": described, "tools": tool_versions()}
+    spool.write_json(spool.item_folder(settings, item_id) / DESCRIPTION, document)
+    return Counter(
+        objects=len(described), fingerprints=sum(len(d["fingerprints"]) for d in described.values())
+    )
+
+
+def _describe(
+    describer: Describer, folder: Path, result: CaptureResult, entry: CapturedObject
+) -> dict[str, Any]:
+    with payload_file(folder, result, entry) as path:
+        description = asdict(describer.describe(path, entry.content_type))
+        width = description["width_px"] or entry.width_px
+        height = description["height_px"] or entry.height_px
+        media_type = description["observed_format"] or entry.content_type or ""
+        fingerprints: list[dict[str, Any]] = []
+        absence = None
+        if is_eligible(entry.role, width, height):
+            found = fingerprints_of(path, media_type)
+            fingerprints = [asdict(each) for each in found.fingerprints]
+            absence = found.absence_reason
+    return {**description, "fingerprints": fingerprints, "fingerprint_absence": absence}
+
+
+@contextmanager
+def payload_file(folder: Path, result: CaptureResult, entry: CapturedObject) -> Iterator[Path]:
+    """The bitstream as a file of its own: its blob, or a temporary copy out of the WARC."""
+    if entry.blob_file is not None:
+        yield folder / entry.blob_file
+        return
+    assert result.warc_file is not None
+    assert entry.warc_offset is not None
+    with tempfile.NamedTemporaryFile(dir=folder, prefix="payload-") as copy:
+        with (
+            (folder / result.warc_file).open("rb") as warc,
+            payload_at(warc, entry.warc_offset) as body,
+        ):
+            for chunk in chunks_of(body):
+                copy.write(chunk)
+        copy.flush()
+        yield Path(copy.name)
+
+
+def _commit(database: Database, lease: Held, settings: Settings, item_id: str) -> None:
+    document = spool.read_json(spool.item_folder(settings, item_id) / DESCRIPTION)
+    objects = document["objects"]
+    hashed = sorted(sha256 for sha256, entry in objects.items() if entry["fingerprints"])
+    with database.begin() as connection:
+        lease.check(connection)
+        connection.execute(
+            update(schema.item)
+            .where(schema.item.c.item_id == item_id)
+            .values(is_characterised=True, updated_at=clock.now())
+        )
+        if objects:
+            detail = {"objects": sorted(objects), "tools": document["tools"]}
+            record_event(
+                connection,
+                f"describe:{item_id}",
+                EventType.METADATA_EXTRACTION,
+                item_id=item_id,
+                detail=detail,
+            )
+        if hashed:
+            record_event(
+                connection,
+                f"fingerprint:{item_id}",
+                EventType.FINGERPRINTING,
+                item_id=item_id,
+                detail={"objects": hashed},
+            )
+
+
+def _finish_batch(database: Database, lease: Held, batch_id: str) -> None:
+    with database.begin() as connection:
+        lease.check(connection)
+        connection.execute(
+            update(schema.capture_batch)
+            .where(schema.capture_batch.c.batch_id == batch_id)
+            .values(state="done", finished_at=clock.now())
+        )

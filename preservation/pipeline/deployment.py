@@ -1,0 +1,108 @@
+"""Set up a deployment in its home directory; running it again repairs and changes nothing else."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from preservation import clock
+from preservation.custody import SigningKey
+from preservation.errors import SettingsInvalid, StoreFull
+from preservation.pipeline.archive import disk_store, found_archive
+from preservation.settings import SETTINGS_FILE, Settings, load
+from preservation.state import upgrade
+from preservation.submission import ensure_receipt_key
+from preservation.timestamp import create_test_authority
+
+TEST_AUTHORITY = "test-authority"
+
+_SETTINGS_TEMPLATE = """\
+# Settings of this deployment; docs/operations.md explains each of them.
+
+# The name of the custody log in its checkpoints. It never changes.
+log_origin = "{origin}"
+
+# State that changes (organisations, items, leases). SQLite in this directory unless named:
+# database_url = "postgresql+psycopg://user:password@host/preservation"
+
+# Time-stamping authorities (RFC 3161). The one below ships with this software for trials and
+# tests: ITS TOKENS PROVE NOTHING ABOUT TIME. Replace it by real authorities before you collect
+# evidence, each with the root certificates that you trust it under.
+[[authority]]
+name = "{authority}"
+url = "test:"
+roots = "trust/{authority}.pem"
+is_test = true
+
+# [[authority]]
+# name = "example"
+# url = "https://tsa.example/"
+# roots = "trust/example.pem"
+"""
+
+
+def initialise(home: Path) -> Settings:
+    """Create everything that a deployment at *home* needs; what exists is kept.
+
+    Raises:
+        StoreFull: The directory can't be written.
+        ForeignArchive: Its archive directory holds something else.
+    """
+    _require_writable(home)
+    _write_settings(home)
+    settings = load(home)
+    for folder in (settings.trust, settings.work, settings.inbox, settings.returned, settings.logs):
+        folder.mkdir(parents=True, exist_ok=True)
+    settings.keys.mkdir(mode=0o700, exist_ok=True)
+    upgrade(settings.database_url)
+    if any(authority.url == "test:" for authority in settings.authorities):
+        create_test_authority(settings.keys / TEST_AUTHORITY, settings.trust / f"{TEST_AUTHORITY}.pem")
+    ensure_receipt_key(settings)
+    key = _log_key(settings)
+    found_archive(settings, key)
+    return settings
+
+
+def _require_writable(home: Path) -> None:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=home):
+            pass
+    except OSError as error:
+        raise StoreFull(
+            f"{home} can't be written: {error.strerror}.",
+            remedy="Nothing was created. Choose another --home, make room or give permission.",
+        ) from error
+
+
+def _write_settings(home: Path) -> None:
+    path = home / SETTINGS_FILE
+    if path.exists():
+        return
+    strangers = sorted(entry.name for entry in home.iterdir() if entry.name != "archive")
+    if strangers:
+        raise SettingsInvalid(
+            f"{home} isn't empty (it holds {', '.join(strangers[:3])}) and isn't a deployment's home.",
+            remedy="Nothing was written. Choose an empty or new directory with --home.",
+        )
+    origin = f"preservation.invalid/{clock.new_id()}"
+    draft = path.with_suffix(".part")
+    draft.write_text(_SETTINGS_TEMPLATE.format(origin=origin, authority=TEST_AUTHORITY), "utf-8")
+    draft.replace(path)
+
+
+def _log_key(settings: Settings) -> SigningKey:
+    """The log's signing key, made once; its public half is pinned in the trust directory."""
+    path = settings.keys / "log.pem"
+    if not path.exists():
+        if disk_store(settings).has("archive.json"):
+            raise SettingsInvalid(
+                f"The archive exists but its signing key {path} doesn't.",
+                remedy="Restore the key from your backup; a new key could not go on with this log.",
+            )
+        SigningKey.generate(path, settings.log_origin)
+    key = SigningKey.load(path)
+    pinned = settings.trust / "log.vkey"
+    if not pinned.exists():
+        pinned.write_text(f"{key.public}\n", "utf-8")
+    return key

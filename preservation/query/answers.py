@@ -1,0 +1,126 @@
+"""Asking one question and getting values that JSON can hold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from preservation.errors import BadInput, EvidenceAtRisk, PreservationError
+from preservation.model.canonical import instant
+from preservation.model.tables import TABLES
+from preservation.query.views import open_views
+
+# PIVOT is several statements to DuckDB.
+_QUESTIONS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.MULTI)
+
+_REMEDY = f"There is one view per table: {', '.join(TABLES)}; 'DESCRIBE items' lists the columns."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The result of a query.
+
+    Values are null, booleans, integers, finite floats, text, lists and objects. Instants are RFC
+    3339 in UTC, bytes hexadecimal, and what JSON has no number for (exact decimals with a fraction,
+    infinities) is text. A map is a list of pairs, an interval [months, days, nanoseconds].
+    """
+
+    columns: tuple[str, ...]
+    rows: list[tuple[object, ...]]
+
+
+def run(archive: Path, sql: str) -> Answer:
+    """Answer *sql*, one read-only statement, from the sealed manifests of *archive*.
+
+    Raises:
+        BadInput: The statement isn't one question, or isn't valid; the message is DuckDB's.
+        EvidenceAtRisk: A seal or a sealed manifest file is missing or damaged.
+    """
+    _check_is_one_question(sql)
+    connection = open_views(archive)
+    try:
+        return _ask(connection, sql)
+    except duckdb.Error as error:
+        raise _fault(error) from error
+    finally:
+        connection.close()
+
+
+def _check_is_one_question(sql: str) -> None:
+    try:
+        statements = duckdb.extract_statements(sql)
+    except duckdb.Error as error:
+        raise _fault(error) from error
+    if len(statements) != 1 or statements[0].type not in _QUESTIONS:
+        msg = "A query is one statement that reads, such as SELECT."
+        raise BadInput(msg, remedy=f"Nothing was run. {_REMEDY}")
+
+
+def _ask(connection: duckdb.DuckDBPyConnection, sql: str) -> Answer:
+    result = connection.sql(sql)
+    if result is None:
+        raise BadInput("The statement has no result.", remedy=_REMEDY)
+    found = result.to_arrow_table()
+    columns = [[_plain(value) for value in column.to_pylist()] for column in found.columns]
+    return Answer(columns=tuple(found.column_names), rows=list(zip(*columns, strict=True)))
+
+
+def _fault(error: duckdb.Error) -> PreservationError:
+    # How DuckDB reports that Arrow could not read a registered file.
+    if "reading the stream registered as" in str(error):
+        msg = f"A sealed manifest file is damaged: {error}"
+        return EvidenceAtRisk(msg, remedy="Run 'preserve verify' to see what else changed.")
+    return BadInput(f"The query can't be answered: {error}\n", remedy=_REMEDY)
+
+
+def _plain(value: object) -> object:
+    """*value* as JSON holds it; see `Answer`."""
+    if value is None:
+        return None
+    for kind, form in _FORMS:
+        if isinstance(value, kind):
+            return form(value)
+    return str(value)
+
+
+def _moment(value: datetime) -> str:
+    return instant(value) if value.tzinfo else value.isoformat()
+
+
+def _exact(value: Decimal) -> int | str:
+    return int(value) if value == value.to_integral_value() else str(value)
+
+
+def _float(value: float) -> float | str:
+    return value if math.isfinite(value) else str(value)
+
+
+def _object(value: Mapping[object, object]) -> dict[str, object]:
+    return {str(key): _plain(member) for key, member in value.items()}
+
+
+def _list(value: Sequence[object]) -> list[object]:
+    return [_plain(member) for member in value]
+
+
+# The first type that fits decides.
+_FORMS: tuple[tuple[type, Callable[[Any], object]], ...] = (
+    (str, str),
+    (bool, bool),
+    (int, int),
+    (float, _float),
+    (Decimal, _exact),
+    (datetime, _moment),
+    (date, date.isoformat),
+    (time, time.isoformat),
+    (bytes, bytes.hex),
+    (Mapping, _object),
+    (Sequence, _list),
+)

@@ -1,0 +1,19 @@
+"""The relational schema of what changes, and how to reach it."""
+
+from __future__ import annotations
+
+from preservation.state.database import open_database, reading, upgrade
+from preservation.state.leases import acquire, check, release, renew
+from preservation.state.owners import is_owner_dead, this_owner
+
+__all__ = [
+    "acquire",
+    "check",
+    "is_owner_dead",
+    "open_database",
+    "reading",
+    "release",
+    "renew",
+    "this_owner",
+    "upgrade",
+]

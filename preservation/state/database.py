@@ -1,0 +1,147 @@
+"""How the database of statuses is opened and brought to the present schema.
+
+SQLite by default, PostgreSQL in production. On SQLite every transaction that may write begins
+with ``BEGIN IMMEDIATE``: a transaction that reads first and writes later would otherwise fail at
+once when another process wrote in between, however long the busy timeout is.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, ProgrammingError
+
+from preservation.errors import PreservationError, SettingsInvalid, StateUnavailable
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from sqlalchemy.engine import URL, ExceptionContext
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+
+BUSY_TIMEOUT_S = 30
+"""How long a writer on SQLite waits for another one."""
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+_UPGRADE_LOCK = 0x50524553
+"""Key of PostgreSQL's advisory lock around an upgrade ("PRES")."""
+
+_DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
+"""The driver that a bare scheme stands for; the others are taken as written."""
+
+_NOT_SET_UP = "Run 'preserve init' for this home, or upgrade its database."
+_REMEDIES: tuple[tuple[str, str], ...] = (
+    ("no such table", _NOT_SET_UP),
+    ("no such column", _NOT_SET_UP),
+    ("does not exist", _NOT_SET_UP),
+    ("locked", "Another program holds the database; try again."),
+    ("readonly database", "Give this user permission to write to the database and its folder."),
+    ("unable to open", "Check that its folder exists and that this user may write to it."),
+    ("disk is full", "Make room on the disk, then run again."),
+)
+"""A part of the driver's message, and what to do about it."""
+
+
+def open_database(url: str) -> Engine:
+    """The database at *url*, a SQLAlchemy URL; nothing is created and no table is touched.
+
+    Raises:
+        SettingsInvalid: *url* isn't one, or names a database that isn't supported.
+        StateUnavailable: Raised by any later use when the database doesn't answer.
+    """
+    parsed = _parsed(url)
+    if parsed.get_backend_name() == "sqlite":
+        engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_S})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    else:
+        engine = create_engine(parsed, pool_pre_ping=True)
+    event.listen(engine, "handle_error", _translate)
+    return engine
+
+
+def reading(engine: Engine) -> Engine:
+    """*engine* for transactions that only read: on SQLite they wait for no writer."""
+    return engine.execution_options(only_reads=True)
+
+
+def upgrade(url: str) -> None:
+    """Bring the database at *url* to the present schema; a no-op when it has it already.
+
+    Two processes may call this at once: the second waits, then finds nothing left to do.
+
+    Raises:
+        SettingsInvalid: *url* isn't a database URL.
+        StateUnavailable: The database doesn't answer; what it held is unchanged.
+    """
+    from alembic import command
+
+    engine = open_database(url)
+    try:
+        with engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
+            command.upgrade(migrations_for(connection), "head")
+    finally:
+        engine.dispose()
+
+
+def migrations_for(connection: Connection) -> Config:
+    """Alembic's configuration for running our migrations inside *connection*'s transaction."""
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+def _parsed(url: str) -> URL:
+    remedy = "Write it like sqlite:////folder/preserve.db or postgresql://user@host/name."
+    try:
+        parsed = make_url(url)
+        parsed = parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
+        backend = parsed.get_backend_name()
+        parsed.get_dialect()
+    except (ArgumentError, NoSuchModuleError, ValueError) as error:
+        msg = "The database_url isn't a database URL that can be used."
+        raise SettingsInvalid(msg, remedy=remedy) from error
+    if backend not in {"sqlite", "postgresql"}:
+        msg = f"The database_url names {backend}, which isn't supported."
+        raise SettingsInvalid(msg, remedy=remedy)
+    return parsed
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
+    # The driver must begin no transaction by itself: `_begin_sqlite` does.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    only_reads = connection.get_execution_options().get("only_reads", False)
+    connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")
+
+
+def _translate(context: ExceptionContext) -> None:
+    """Raise our own error for a database that can't be used; leave all others as they are."""
+    if isinstance(context.original_exception, PreservationError):
+        return
+    fault = context.sqlalchemy_exception
+    said = str(context.original_exception)
+    is_missing_table = isinstance(fault, ProgrammingError) and "does not exist" in said
+    if not (isinstance(fault, OperationalError) or is_missing_table):
+        return
+    remedy = next(
+        (advice for part, advice in _REMEDIES if part in said), "Nothing was changed; try again."
+    )
+    msg = f"The database of statuses can't be used: {said.strip().splitlines()[0]}."
+    raise StateUnavailable(msg, remedy=remedy) from context.original_exception

@@ -1,0 +1,1 @@
+"""Every step that the database of statuses has taken, in order (Alembic)."""

@@ -1,0 +1,1 @@
+"""Write-once storage of bitstreams and WARC packs."""

@@ -1,0 +1,265 @@
+"""The file engine against a site with every fault."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import socket
+import ssl
+import subprocess
+import threading
+
+import pytest
+
+from preservation.errors import StoreFull
+from preservation.model.vocabulary import Engine, Outcome, Reason, Role
+from tests.fakes.capture_attempts import Attempts
+from tests.fakes.fault_site import FaultSite
+
+FILE = Engine.FILE
+
+
+@pytest.fixture(scope="module")
+def site():
+    with FaultSite() as running:
+        yield running
+
+
+@pytest.fixture
+def attempt(tmp_path):
+    return Attempts(tmp_path)
+
+
+def test_a_file_is_held_as_it_was_sent(site, attempt):
+    made = attempt(FILE, site.url("/file.bin"))
+
+    (kept,) = made.result.objects
+    content = made.content(kept)
+    assert made.result.outcome is Outcome.CAPTURED
+    assert content == site.content("/file.bin")[1]
+    assert kept.sha256 == hashlib.sha256(content).hexdigest()
+    assert kept.sha512 == hashlib.sha512(content).hexdigest()
+    assert (kept.role, kept.target_uri, kept.transfer_form) == (Role.FILE, site.url("/file.bin"), "as-sent")
+    assert made.result.server_address == "127.0.0.1"
+    assert made.result.bytes_received > len(content)
+    assert made.result.tools.keys() == {"preservation", "python", "requests", "urllib3"}
+    assert made.warc_faults() == 0
+    assert [path.name for path in made.spool.iterdir()] == ["capture.warc.gz"]
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("/a/../b/./c//d", "/a/../b/./c//d"),
+        ("/%c3%a9/%2F/%zz?q=%2f&A=b", "/%c3%a9/%2F/%zz?q=%2f&A=b"),
+        ("//double?x=[]|^`{}\"<>\\'", "//double?x=[]|^`{}\"<>\\'"),
+        ("?only=query#fragment", "/?only=query"),
+        ("/مسار#part", "/%D9%85%D8%B3%D8%A7%D8%B1"),
+    ],
+)
+def test_a_url_is_requested_byte_for_byte(path, line, site, attempt):
+    made = attempt(FILE, site.url(path))
+
+    assert site.lines()[-1] == f"GET {line} HTTP/1.1"
+    assert dict(made.records("request"))[site.url(path).partition("#")[0]].statusline.startswith("GET ") or line
+    assert list(made.result.request_headers) == site.asked[-1][1]
+
+
+@pytest.mark.parametrize(
+    ("path", "reason", "role"),
+    [
+        ("/status/500", Reason.SERVER_ERROR, Role.ERROR_BODY),
+        ("/status/404", Reason.NOT_FOUND, Role.ERROR_BODY),
+        ("/status/410", Reason.REMOVED, Role.ERROR_BODY),
+        ("/status/429", Reason.RATE_LIMITED, Role.ERROR_BODY),
+        ("/status/451", Reason.GEO_BLOCKED, Role.ERROR_BODY),
+        ("/unauthorised", Reason.LOGIN_WALL, Role.ERROR_BODY),
+        ("/loop/a", Reason.REDIRECT_LOOP, Role.ERROR_BODY),
+        ("/chain/1", Reason.REDIRECT_LOOP, Role.ERROR_BODY),
+        ("/truncated.bin", Reason.TRUNCATED, Role.PARTIAL),
+        ("/truncated-chunks", Reason.TRUNCATED, Role.PARTIAL),
+        ("/hang-midway", Reason.TIMEOUT, Role.PARTIAL),
+        ("/large", Reason.TOO_LARGE, Role.PARTIAL),
+        ("/hang", Reason.TIMEOUT, None),
+        ("/reset", Reason.TRUNCATED, None),
+    ],
+)
+def test_each_failure_has_its_reason_and_keeps_what_came(path, reason, role, site, attempt):
+    made = attempt(FILE, site.url(path))
+
+    assert (made.result.outcome, made.result.reason) == (Outcome.NOT_CAPTURED, reason)
+    assert [kept.role for kept in made.result.objects] == ([role] if role else [])
+    assert role is None or made.warc_faults() == 0
+
+
+def test_the_six_failures_have_six_reasons(site, attempt):
+    urls = [site.url(p) for p in ("/status/500", "/status/404", "/loop/a", "/truncated.bin", "/hang")]
+
+    reasons = {attempt(FILE, url).result.reason for url in [*urls, "http://"]}
+
+    assert len(reasons) == 6
+
+
+def test_a_file_that_only_drips_ends_at_the_deadline(site, attempt):
+    made = attempt(FILE, site.url("/drip"), file_deadline_s=1)
+
+    assert made.result.reason is Reason.TIMEOUT
+    assert made.only(Role.PARTIAL).startswith(b"<p>.")
+
+
+def test_what_came_of_a_torn_file_is_marked_as_torn(site, attempt):
+    made = attempt(FILE, site.url("/truncated.bin"))
+
+    assert made.only(Role.PARTIAL).startswith(b"<html><title>T</title><p>half")
+    with (made.spool / "capture.warc.gz").open("rb") as stream:
+        assert b"WARC-Truncated: disconnect" in gzip.decompress(stream.read())
+
+
+def test_redirects_are_on_record_hop_by_hop(site, attempt):
+    made = attempt(FILE, site.url("/redirect-file"))
+
+    (hop,) = made.result.redirects
+    assert (hop.url, hop.status, hop.location) == (site.url("/redirect-file"), 302, "/file.bin")
+    assert made.result.final_url == site.url("/file.bin")
+    assert [uri for uri, _ in made.records("response")] == [site.url("/redirect-file"), site.url("/file.bin")]
+
+
+def test_headers_keep_their_order_case_and_twins(site, attempt):
+    made = attempt(FILE, site.url("/twin-headers"))
+
+    names = [pair for pair in made.result.response_headers if pair[0].lower() in {"x-one", "set-cookie"}]
+    assert names == [("X-One", "a"), ("Set-Cookie", "p=1"), ("x-ONE", "b"), ("Set-Cookie", "q=2")]
+
+
+def test_a_packed_bomb_is_stored_packed(site, attempt):
+    made = attempt(FILE, site.url("/bomb"))
+
+    content = made.only(Role.FILE)
+    assert len(content) < 100_000
+    assert gzip.decompress(content) == bytes(60_000_000)
+
+
+def test_a_chunked_body_is_told_from_its_framing(site, attempt):
+    made = attempt(FILE, site.url("/chunks"))
+
+    (_, head), = made.records("response")
+    assert made.only(Role.FILE) == b"<title>Chunks</title><p>one<p>two"
+    assert head.get_header("X-Archive-Orig-Transfer-Encoding") == "chunked"
+    assert head.get_header("Transfer-Encoding") is None
+
+
+def test_a_server_that_asks_to_wait_is_heard_and_then_works(attempt):
+    with FaultSite() as site:
+        results = [attempt(FILE, site.url("/recovers")).result for _ in range(3)]
+
+    assert [(r.reason, r.retry_after_s) for r in results] == [(Reason.SERVER_ERROR, 1)] * 2 + [(None, None)]
+
+
+@pytest.mark.parametrize("url", ["http://no-such-host.invalid/a.pdf", "http://127.0.0.1:1/a.pdf"])
+def test_what_cannot_be_reached_is_unreachable(url, attempt):
+    made = attempt(FILE, url)
+
+    assert made.result.reason is Reason.UNREACHABLE
+    assert made.result.warc_file is None
+
+
+@pytest.mark.parametrize("engine", [Engine.FILE, Engine.PAGE, Engine.POST])
+def test_a_malformed_url_causes_no_traffic(engine, attempt):
+    made = attempt(engine, "http:// not a url")
+
+    assert made.result.reason is Reason.MALFORMED_URL
+    assert list(made.spool.iterdir()) == []
+
+
+def test_a_private_address_is_refused_directly_and_behind_a_redirect(tmp_path):
+    with FaultSite() as public, FaultSite(host="127.0.0.2") as private:
+        attempt = Attempts(tmp_path, networks=("127.0.0.1/32",))
+        directly = attempt(FILE, private.url("/file.bin"))
+        redirected = attempt(FILE, public.url(f"/far?{private.url('/file.bin')}"))
+
+    assert directly.result.reason is Reason.PRIVATE_NETWORK_REFUSED
+    assert redirected.result.reason is Reason.PRIVATE_NETWORK_REFUSED
+    assert len(redirected.result.redirects) == 1
+    assert private.asked == []
+
+
+def test_environment_proxies_and_netrc_play_no_part(site, tmp_path):
+    import os
+    import sys
+
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login me password secret\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    program = (
+        "import sys; from pathlib import Path; from tests.fakes.capture_attempts import Attempts;"
+        "from preservation.model.vocabulary import Engine;"
+        f"made = Attempts(Path({str(tmp_path)!r}) / 'a')(Engine.FILE, {site.url('/file.bin')!r});"
+        "sys.exit(0 if made.result.reason is None else str(made.result))"
+    )
+    dead = {name: "http://127.0.0.1:1" for name in ("http_proxy", "https_proxy", "ALL_PROXY", "all_proxy")}
+
+    done = subprocess.run([sys.executable, "-c", program], env={**os.environ, **dead, "HOME": str(tmp_path)})
+
+    assert done.returncode == 0
+    assert "Authorization" not in dict(site.asked[-1][1])
+
+
+def test_a_certificate_that_nobody_vouches_for_is_a_certificate_fault(tmp_path, attempt):
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    make = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -keyout".split()
+    subprocess.run([*make, key, "-out", certificate], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=_shake_hands, args=(listener, context), daemon=True).start()
+        made = attempt(FILE, f"https://localhost:{listener.getsockname()[1]}/a.pdf")
+
+    assert made.result.reason is Reason.CERTIFICATE_FAULT
+
+
+def _shake_hands(listener, context):
+    client, _ = listener.accept()
+    try:
+        context.wrap_socket(client, server_side=True).close()
+    except OSError:
+        client.close()
+
+
+def test_a_submitted_file_is_taken_in_unchanged(tmp_path, attempt):
+    sent = tmp_path / "statement.pdf"
+    sent.write_bytes(b"%PDF" + bytes(range(256)) * 500)
+
+    made = attempt(Engine.SUBMITTED, None, file=sent)
+
+    (kept,) = made.result.objects
+    assert made.result.outcome is Outcome.CAPTURED
+    assert (kept.role, made.content(kept)) == (Role.SUBMITTED_ORIGINAL, sent.read_bytes())
+    assert kept.sha256 == hashlib.sha256(sent.read_bytes()).hexdigest()
+    assert made.result.egress == "none"
+
+
+def test_a_submitted_file_that_is_gone_is_a_result_and_not_a_crash(tmp_path, attempt):
+    made = attempt(Engine.SUBMITTED, None, file=tmp_path / "gone")
+
+    assert (made.result.outcome, made.result.reason) == (Outcome.NOT_CAPTURED, Reason.TOOL_ERROR)
+
+
+def test_a_full_spool_stops_the_work_instead_of_blaming_the_site(site, attempt):
+    import resource
+
+    program_limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    assert program_limit  # A full disk itself can't be made without privileges; /dev/full stands in.
+
+    from preservation.capture.recorder import _EngineRecorder
+
+    def writes_to_a_full_disk(request, settings):
+        with open("/dev/full", "wb", buffering=0) as full:
+            full.write(b"x")
+
+    recorder = _EngineRecorder(writes_to_a_full_disk, attempt.settings)
+    from preservation.model.captures import CaptureRequest
+
+    request = CaptureRequest(
+        item_id="i", capture_id="c", attempt_number=1, engine=FILE, spool=attempt.settings.home, url=site.url("/")
+    )
+    with pytest.raises(StoreFull):
+        recorder.capture(request)

@@ -1,0 +1,104 @@
+"""What can go wrong around the seal: nothing half-written, nothing lost, the gap stays visible."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from contextlib import contextmanager
+
+from tests.conftest import new_deployment
+
+
+@contextmanager
+def _authority_that_answers(content: bytes):
+    """An HTTP server whose answer to everything is *content*."""
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _point_authority_at(deployment, url: str) -> str:
+    """Make the deployment's authority answer at *url*; the settings as they were."""
+    path = deployment.home / "preserve.toml"
+    original = path.read_text()
+    path.write_text(original.replace('url = "test:"', f'url = "{url}"'))
+    return original
+
+
+def test_an_authority_that_answers_garbage_leaves_an_honest_gap_that_is_closed_later(tmp_path, site):
+    deployment = new_deployment(tmp_path / "home")
+    photo = next(path for path in site.expected() if path.endswith(".jpg"))
+    deployment.preserve("submit", site.url(photo), "--organisation", "relief-watch")
+    with _authority_that_answers(b"garbage") as url:
+        original = _point_authority_at(deployment, url)
+        deployment.preserve("run", "--until-idle")
+
+    pending = deployment.json("verify", exit_code=4)
+    assert pending["verdict"] == "incomplete"
+    [row] = deployment.query("SELECT status, detail FROM timestamps")
+    assert row["status"] == "pending"
+    assert "test-authority" in row["detail"]
+
+    (deployment.home / "preserve.toml").write_text(original)
+    deployment.preserve("run", "--until-idle")
+
+    assert deployment.json("verify")["verdict"] == "proven"
+    assert [r["status"] for r in deployment.query("SELECT status FROM timestamps")] == ["accepted"]
+
+
+def test_an_archive_of_somebody_else_is_refused_and_left_alone(tmp_path):
+    home = tmp_path / "home"
+    (home / "archive").mkdir(parents=True)
+    (home / "archive/their-file").write_text("theirs")
+    deployment = new_deployment(tmp_path / "other")
+
+    refused = deployment.preserve("init", "--home", home, exit_code=1)
+
+    assert "isn't empty" in refused.stderr
+    assert [p.name for p in (home / "archive").iterdir()] == ["their-file"]
+
+
+def test_a_home_that_can_not_be_written_is_named_with_the_remedy(tmp_path):
+    (tmp_path / "file").write_text("")
+    deployment = new_deployment(tmp_path / "other")
+
+    refused = deployment.preserve("init", "--home", tmp_path / "file/home", exit_code=1)
+
+    assert "can't be written" in refused.stderr
+    assert "Choose another --home" in refused.stderr
+
+
+def test_the_archive_of_another_deployment_is_refused(tmp_path, site):
+    one, two = new_deployment(tmp_path / "one"), new_deployment(tmp_path / "two")
+    photo = next(path for path in site.expected() if path.endswith(".jpg"))
+    two.preserve("submit", site.url(photo), "--organisation", "relief-watch")
+    (two.home / "archive").rename(two.home / "own")
+    (two.home / "archive").symlink_to(one.home / "archive")
+
+    refused = two.preserve("run", "--until-idle", exit_code=1)
+
+    assert "another deployment" in refused.stderr
+    assert one.json("verify")["verdict"] in {"proven", "incomplete"}
+
+
+def test_a_home_that_was_never_set_up_names_the_command(tmp_path):
+    deployment = new_deployment(tmp_path / "home")
+
+    refused = deployment.preserve("--home", tmp_path / "nowhere", "status", exit_code=2)
+
+    assert "preserve init --home" in refused.stderr
