@@ -38,4 +38,4 @@ schemas: setup ## Write schemas/ and docs/data-dictionary.md from the declared c
 	@$(PYTHON) -m preservation.manifest
 
 lock: setup ## Resolve the dependencies anew into requirements/*.lock
-	@tools/lock
+	@tools/lock $(if $(UPGRADE),--upgrade)

@@ -64,7 +64,7 @@ def _travel(options: argparse.Namespace, deployment: Deployment, voice: Voice) -
             _linger(options, voice)
             return is_good
         with journey.airflow_running(voice) as running:
-            journey.work_in_airflow(deployment, voice)
+            journey.work_in_airflow(voice)
             is_good = results.show(deployment, submitted, voice)
             if options.keep_running:
                 voice.plain(f"Airflow: {running.url}, user {running.user}, password in")

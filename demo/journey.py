@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
+
+from sqlalchemy import select
 
 from demo.contents import submitted_photo
 from demo.deployment import DemoFailed, Deployment
@@ -15,14 +16,14 @@ from demo.sheet import write_sheet
 from demo.showing import Voice
 from demo.site import SampleSite
 from preservation import clock, settings, supervisor
-from preservation.model.canonical import parse_instant
+from preservation.state import open_database, reading, schema
 
 ORGANISATION = "harbour-watch"
-_UNFINISHED = {"received", "accepted", "capture-queued", "capturing"}
 _OWN_CLOCK = re.compile(r"^\[ *[0-9.]+ s\] ")
 """The program's own seconds before each line of progress; the demo writes its own."""
 _POLL_S = 1.0
 _LONGEST_WORK_S = 420
+_LONGEST_SILENCE_S = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,20 +86,73 @@ def airflow_running(voice: Voice) -> Iterator[supervisor.Running]:
         voice.say("Airflow has stopped")
 
 
-def work_in_airflow(deployment: Deployment, voice: Voice) -> None:
-    """Run the real DAGs until no item waits: intake and capture in turns, then the rest once.
+def work_in_airflow(voice: Voice) -> None:
+    """Let the real DAGs work until every item is captured and described, then seal, group and audit.
+
+    `intake` is started here whenever an item is due, for its own clock ticks every 2 minutes; the
+    batches that it announces start `capture`, and so on, as in any deployment.
 
     Raises:
         DemoFailed: A run failed, or items still wait after `_LONGEST_WORK_S`.
     """
     deadline = clock.monotonic_s() + _LONGEST_WORK_S
-    for turn in count(1):
-        _run_dag("intake", turn, voice)
-        _run_dag("capture", turn, voice)
-        if not _await_due(deployment, voice, deadline):
-            break
+    turns = count(1)
+    seen, changed_at = None, clock.monotonic_s()
+    while (queue := _look()).is_busy:
+        if clock.monotonic_s() > deadline:
+            raise DemoFailed(f"After {_LONGEST_WORK_S} s work still waits: {queue}.")
+        if queue != seen:
+            seen, changed_at = queue, clock.monotonic_s()
+            voice.say(str(queue))
+        if queue.due:
+            _run_dag("intake", next(turns), voice)
+        elif clock.monotonic_s() - changed_at > _LONGEST_SILENCE_S:
+            # Announcements are hints: one that was missed is made good.
+            _run_dag("capture", next(turns), voice)
+        clock.sleep(_POLL_S)
+    voice.say(str(queue))
     for dag_id in ("seal", "cluster", "audit"):
-        _run_dag(dag_id, 1, voice)
+        _run_dag(dag_id, next(turns), voice)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """How many items are at which point."""
+
+    due: int
+    """Wait for a batch, and nothing holds them back."""
+    later: int
+    """Wait for the time of their next try."""
+    in_batches: int
+    described: int
+    """Finished."""
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether any item isn't finished."""
+        return bool(self.due or self.later or self.in_batches)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.described} items finished, {self.in_batches} in work, "
+            f"{self.due} due, {self.later} wait for their next try"
+        )
+
+
+def _look() -> Queue:
+    item, now = schema.item, clock.now()
+    query = select(item.c.is_characterised, item.c.batch_id, item.c.next_attempt_at)
+    with reading(open_database(settings.load().database_url)).connect() as connection:
+        rows = connection.execute(query).all()
+    open_rows = [row for row in rows if not row.is_characterised]
+    waiting = [row for row in open_rows if row.batch_id is None]
+    due = [row for row in waiting if row.next_attempt_at is None or row.next_attempt_at <= now]
+    return Queue(
+        due=len(due),
+        later=len(waiting) - len(due),
+        in_batches=len(open_rows) - len(waiting),
+        described=len(rows) - len(open_rows),
+    )
 
 
 def _run_dag(dag_id: str, turn: int, voice: Voice) -> None:
@@ -113,32 +167,3 @@ def _run_dag(dag_id: str, turn: int, voice: Voice) -> None:
             f"The run {run_id} of {dag_id} ended as {finished.state} ({tasks}). "
             f"Airflow's logs: {deployed.logs / 'airflow'}"
         )
-
-
-def _await_due(deployment: Deployment, voice: Voice, deadline: float) -> bool:
-    """Wait until an item is due for its next try; False if none is left unfinished."""
-    while unfinished := _unfinished(deployment):
-        if clock.monotonic_s() > deadline:
-            names = ", ".join(str(item["url"] or item["file"]) for item in unfinished)
-            raise DemoFailed(f"After {_LONGEST_WORK_S} s these still wait: {names}.")
-        voice.say(f"{len(unfinished)} item(s) wait for their next try")
-        if any(_is_due(item) for item in unfinished):
-            return True
-        clock.sleep(_POLL_S)
-    return False
-
-
-def _unfinished(deployment: Deployment) -> list[dict[str, Any]]:
-    items = (item for answer in status_of(deployment) for item in answer["items"])
-    return [item for item in items if item["status"] in _UNFINISHED]
-
-
-def _is_due(item: dict[str, Any]) -> bool:
-    moment = item["next_attempt_at"]
-    return moment is None or parse_instant(moment) <= clock.now()
-
-
-def status_of(deployment: Deployment) -> list[dict[str, Any]]:
-    """What `preserve status` knows of each submission."""
-    answers = deployment.preserve("status", "--json").json()["submissions"]
-    return list(answers)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import secrets
 import time
+import uuid
 from datetime import UTC, datetime
-
-import uuid6
 
 
 def now() -> datetime:
@@ -25,8 +24,14 @@ def sleep(duration_s: float) -> None:
 
 
 def new_id() -> str:
-    """A fresh UUIDv7 (RFC 9562, 5.7) in its 36-character form; sorts by creation time."""
-    return str(uuid6.uuid7())
+    """A fresh UUIDv7 (RFC 9562, 5.7) in its 36-character form; sorts by creation time.
+
+    The 12 bits after the version hold the fraction of the millisecond (6.2, method 3).
+    """
+    milliseconds, rest_ns = divmod(time.time_ns(), 1_000_000)
+    fraction = rest_ns * 4096 // 1_000_000
+    number = milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | secrets.randbits(62)
+    return str(uuid.UUID(int=number))
 
 
 def new_salt() -> str:

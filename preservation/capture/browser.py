@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Self
@@ -23,6 +24,7 @@ from preservation.errors import ProgramMissing
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 _GRACE_S = 5
+_NOISE = "stderr"
 
 _FEATURES_OFF = (
     "AutofillServerCommunication",
@@ -107,6 +109,9 @@ os.execv(sys.argv[4], sys.argv[4:])
 """
 
 
+_PROFILE = "preserve-profile-"
+
+
 @cache
 def browser_program() -> str:
     """The path of the browser on this machine.
@@ -121,12 +126,21 @@ def browser_program() -> str:
     return found
 
 
+def _remove_orphaned_profiles() -> None:
+    """Remove what killed workers left: a profile tells which sites were visited."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_PROFILE}*-*"):
+        owner = path.name.removeprefix(_PROFILE).partition("-")[0]
+        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
+            shutil.rmtree(path, ignore_errors=True)
+
+
 class Browser:
     """A running Chromium; a context manager at whose end no process and no profile is left."""
 
-    def __init__(self, profile: Path, *, event_sink: EventSink) -> None:
-        self._profile = profile
-        profile.mkdir(parents=True)
+    def __init__(self, event_sink: EventSink) -> None:
+        # Not in the spool: the path of a Unix socket in it must stay below 108 bytes.
+        _remove_orphaned_profiles()
+        self._profile = profile = Path(tempfile.mkdtemp(prefix=f"{_PROFILE}{os.getpid()}-"))
         commands_out, self._commands = os.pipe()
         self._answers, answers_in = os.pipe()
         arguments = [
@@ -136,7 +150,7 @@ class Browser:
             "about:blank",
         ]
         launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid())]
-        with (profile / "stderr").open("wb") as noise:
+        with (profile / _NOISE).open("wb") as noise:
             self._process = subprocess.Popen(
                 [*launcher, str(commands_out), str(answers_in), browser_program(), *arguments],
                 stdin=subprocess.DEVNULL,
@@ -160,6 +174,11 @@ class Browser:
     def pid(self) -> int:
         """Process identifier and process group of the browser."""
         return self._process.pid
+
+    @property
+    def last_words(self) -> str:
+        """The end of what it wrote to its standard error."""
+        return (self._profile / _NOISE).read_text("utf-8", "replace").strip()[-500:]
 
     def close(self) -> None:
         """Kill the browser and all its children; remove its profile."""

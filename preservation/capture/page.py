@@ -13,13 +13,9 @@ URI what was asked for.
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
@@ -106,7 +102,7 @@ def capture_page(request: CaptureRequest, settings: Settings) -> CaptureResult:
 def _browse(attempt: _Attempt) -> None:
     """Steps 1 to 3; a browser that fails leaves a fault, and what was recorded before stays."""
     try:
-        with _visit(attempt) as visit:
+        with Visit(attempt.gateway, traffic=attempt.traffic, limits=attempt.settings.limits) as visit:
             visit.open(attempt.settings.user_agent)
             attempt.browser, attempt.user_agent = visit.product, visit.user_agent
             visit.go(attempt.url)
@@ -120,21 +116,6 @@ def _browse(attempt: _Attempt) -> None:
     except DevToolsFault as fault:
         attempt.fault = fault
         attempt.wanted = wanted_by(attempt.traffic, attempt.snapshot.references or [])
-
-
-@contextmanager
-def _visit(attempt: _Attempt) -> Iterator[Visit]:
-    # Not in the spool: the path of a Unix socket within must stay below 108 bytes.
-    with (
-        tempfile.TemporaryDirectory(prefix="preserve-", ignore_cleanup_errors=True) as folder,
-        Visit(
-            Path(folder) / "profile",
-            gateway=attempt.gateway,
-            traffic=attempt.traffic,
-            limits=attempt.settings.limits,
-        ) as visit,
-    ):
-        yield visit
 
 
 def _main_failure(attempt: _Attempt) -> Failure | None:

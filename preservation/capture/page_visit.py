@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import struct
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Self
 
 from preservation import clock
@@ -48,14 +47,14 @@ class Snapshot:
 class Visit:
     """Drives one browser to one page; *traffic* collects what goes over the network meanwhile."""
 
-    def __init__(self, profile: Path, *, gateway: Gateway, traffic: Traffic, limits: Limits) -> None:
+    def __init__(self, gateway: Gateway, *, traffic: Traffic, limits: Limits) -> None:
         self.traffic = traffic
         self._limits = limits
         self._began_at = clock.monotonic_s()
         self._has_loaded = False
         self._crash: str | None = None
         self._gateway = gateway
-        self._browser = Browser(profile, event_sink=self._on_event)
+        self._browser = Browser(self._on_event)
         self._devtools = self._browser.devtools
         self._session: str | None = None
         self.product = ""
@@ -64,7 +63,9 @@ class Visit:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, BrowserGone):
+            error.args = (f"{error}. {self._browser.last_words}".strip(),)
         self._browser.close()
 
     def open(self, user_agent: str | None) -> None:

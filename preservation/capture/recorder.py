@@ -24,7 +24,7 @@ _SPOOL_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES
 
 def recorder_for(engine: Engine, settings: Settings) -> Recorder:
     """The recorder of *engine*; its libraries are loaded now, those of the others aren't."""
-    return _EngineRecorder(_CAPTURES[engine](), settings)
+    return EngineRecorder(_CAPTURES[engine](), settings)
 
 
 def _page() -> CaptureFunction:
@@ -61,7 +61,7 @@ _CAPTURES: dict[Engine, Callable[[], CaptureFunction]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class _EngineRecorder:
+class EngineRecorder:
     """Refuses malformed URLs before anything is sent, and tells a full spool from a failed site."""
 
     make_attempt: CaptureFunction

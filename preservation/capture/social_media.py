@@ -27,7 +27,6 @@ from yt_dlp.networking.exceptions import (
     HTTPError,
     IncompleteRead,
     SSLError,
-    TransportError,
 )
 from yt_dlp.utils import (
     ContentTooShortError,
@@ -335,8 +334,8 @@ def _nothing_came(extraction: _Extraction) -> Failure:
 
 
 def _failure(error: BaseException, gateway: Gateway) -> Failure:
-    """What *error* means: time up, then the gateway's word on the network, a status of the
-    platform, the class of the exception, and last its words.
+    """What *error* means: time up, then a status of the platform, the gateway's word on the
+    latest connection, the class of the exception, and last its words.
     """
     causes = list(_causes(error))
     kind, detail = f"yt-dlp: {type(causes[-1]).__name__}", str(error)[:2000]
@@ -346,11 +345,9 @@ def _failure(error: BaseException, gateway: Gateway) -> Failure:
     by_status = next((failure for failure in statuses if failure is not None), None)
     if by_status is not None:
         return Failure(reason=by_status.reason, error_class=by_status.error_class, detail=detail)
-    if any(isinstance(cause, TransportError) for cause in causes):
-        endings = (connection_failure(one) for one in reversed(gateway.connections))
-        seen = next((failure for failure in endings if failure is not None), None)
-        if seen is not None:
-            return seen
+    seen = connection_failure(gateway.connections[-1]) if gateway.connections else None
+    if seen is not None:
+        return seen
     return Failure(reason=_reason(causes, detail), error_class=kind, detail=detail)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 import preservation
-from preservation import pipeline, query, report, submission, supervisor
+from preservation import pipeline
 from preservation.cli.options import (
     Progress,
     home_option,
@@ -22,8 +22,10 @@ from preservation.cli.options import (
 )
 from preservation.errors import BadInput
 from preservation.settings import home_from
-from preservation.state import open_database
-from preservation.verify import Verdict
+
+if TYPE_CHECKING:
+    from preservation.submission import SubmissionAnswer
+    from preservation.verify import Verdict
 
 Context = click.Context
 
@@ -81,7 +83,9 @@ def organisation_add(
     context: Context, organisation_id: str, name: str | None, *, as_json: bool
 ) -> None:
     """Register the organisation ID; the same again changes nothing."""
-    reference = submission.add_organisation(_database(context), organisation_id, name=name)
+    from preservation.submission import add_organisation
+
+    reference = add_organisation(_database(context), organisation_id, name=name)
     answer = {"organisation_id": organisation_id, "submitter_ref": reference}
     _tell(
         answer,
@@ -104,7 +108,9 @@ def agreement() -> None:
 @click.pass_context
 def agreement_add(context: Context, organisation_id: str, terms: Path | None, *, as_json: bool) -> None:
     """Put the terms in the file TERMS (JSON) in force; without it everything is allowed, no quota."""
-    version = submission.add_agreement(_database(context), organisation_id, _terms(terms))
+    from preservation.submission import add_agreement
+
+    version = add_agreement(_database(context), organisation_id, _terms(terms))
     answer = {"organisation_id": organisation_id, "agreement_version": version}
     _tell(
         answer,
@@ -128,6 +134,9 @@ def submit(
     Good rows are taken, bad ones are reported, all at once; the same sheet twice changes nothing.
     Exit code 1 says that some rows were refused, 3 that the agreement refuses all of them.
     """
+    from preservation import submission
+    from preservation.state import open_database
+
     settings = settings_of(context)
     answer = submission.submit(
         open_database(settings.database_url),
@@ -169,9 +178,9 @@ def status(
     context: Context, submission_id: str | None, organisation_id: str | None, *, as_json: bool
 ) -> None:
     """Say what became of every submitted row."""
-    found = submission.status_of(
-        _database(context), submission_id=submission_id, organisation_id=organisation_id
-    )
+    from preservation.submission import status_of
+
+    found = status_of(_database(context), submission_id=submission_id, organisation_id=organisation_id)
     if as_json:
         print_json({"submissions": found})
         return
@@ -253,6 +262,8 @@ def query_command(context: Context, sql: str, *, as_json: bool) -> None:
     """Ask the sealed manifests in SQL: one view per table (submissions, items, captures, objects,
     resources, derivations, fingerprints, events, timestamps, clusters).
     """
+    from preservation import query
+
     answer = query.run(settings_of(context).archive, sql)
     rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
     if as_json:
@@ -270,6 +281,8 @@ def report_command(context: Context, target: Path | None) -> None:
 
     Thumbnails are blurred and grey.
     """
+    from preservation import report
+
     settings = settings_of(context)
     verdict = pipeline.verify(settings, None)
     path = target or settings.returned / "report.html"
@@ -282,6 +295,8 @@ def report_command(context: Context, target: Path | None) -> None:
 @click.pass_context
 def up(context: Context, *, foreground: bool) -> None:
     """Start Airflow under our supervisor and leave it running."""
+    from preservation import supervisor
+
     running = supervisor.up(settings_of(context), foreground=foreground, progress=Progress())
     if running is not None:
         click.echo(f"Airflow is ready at {running.url}")
@@ -293,6 +308,8 @@ def up(context: Context, *, foreground: bool) -> None:
 @click.pass_context
 def down(context: Context) -> None:
     """Stop Airflow and everything that it started."""
+    from preservation import supervisor
+
     supervisor.down(settings_of(context), progress=Progress())
 
 
@@ -314,6 +331,8 @@ def _default_home() -> Path:
 
 
 def _database(context: Context) -> Any:
+    from preservation.state import open_database
+
     return open_database(settings_of(context).database_url)
 
 
@@ -337,7 +356,7 @@ def _tell(document: Any, sentence: str, *, as_json: bool) -> None:
         click.echo(sentence)
 
 
-def _submit_exit_code(answer: submission.SubmissionAnswer) -> int:
+def _submit_exit_code(answer: SubmissionAnswer) -> int:
     if not answer.refused_count:
         return 0
     by_agreement = all(
@@ -346,7 +365,7 @@ def _submit_exit_code(answer: submission.SubmissionAnswer) -> int:
     return 3 if by_agreement and not answer.accepted_count else 1
 
 
-def _print_answer(answer: submission.SubmissionAnswer, document: dict[str, Any]) -> None:
+def _print_answer(answer: SubmissionAnswer, document: dict[str, Any]) -> None:
     if answer.is_dry_run:
         click.echo("Dry run: nothing was changed.")
     elif answer.is_repeat:

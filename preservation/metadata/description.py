@@ -70,7 +70,8 @@ def without_file_name(output: str) -> str:
 def complaint(tags: Mapping[str, Any]) -> AbsenceReason | None:
     """Why ExifTool's *tags* are incomplete, or None if they aren't.
 
-    A warning alone is no absence, unless it says that a password is missing.
+    A warning alone is no absence, unless it says that a password is missing, or comes with a
+    picture whose size can't be told.
     """
     error, warning = str(tags.get("ExifTool:Error", "")), str(tags.get("ExifTool:Warning", ""))
     for pattern, reason in _COMPLAINTS:
@@ -79,7 +80,10 @@ def complaint(tags: Mapping[str, Any]) -> AbsenceReason | None:
     if error:
         return AbsenceReason.UNREADABLE
     password, reason = _COMPLAINTS[0]
-    return reason if password.search(warning) else None
+    if password.search(warning):
+        return reason
+    is_picture = str(tags.get("File:MIMEType", "")).startswith("image/")
+    return AbsenceReason.UNREADABLE if warning and is_picture and not picture_size(tags) else None
 
 
 def tags_of(output: str) -> dict[str, Any]:

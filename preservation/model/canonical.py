@@ -14,7 +14,7 @@ def instant(moment: datetime) -> str:
     if moment.tzinfo is None:
         msg = f"{moment!r} has no time zone"
         raise ValueError(msg)
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def parse_instant(text: str) -> datetime:

@@ -179,7 +179,7 @@ def _capture_now(work: _Work, recorder: Recorder, item: Any, number: int) -> Cap
         attempt_number=number,
         engine=work.engine,
         spool=folder,
-        url=item.submitted_url,
+        url=requested_url(item.submitted_url),
         submitted_file=work.settings.inbox / file_key if file_key else None,
     )
     try:
@@ -188,6 +188,15 @@ def _capture_now(work: _Work, recorder: Recorder, item: Any, number: int) -> Cap
         raise
     except Exception as error:  # noqa: BLE001 - a process edge: one item's surprise costs one item
         return _surprise(started_at, error)
+
+
+def requested_url(submitted_url: str | None) -> str | None:
+    """The URL as it is asked for: byte for byte as submitted, but for white space around it.
+
+    Copying from a chat or a sheet brings such spaces along; no URL begins or ends with one (RFC
+    3986, appendix C).
+    """
+    return None if submitted_url is None else submitted_url.strip()
 
 
 def _interrupted(started_at: Any) -> CaptureResult:
@@ -225,7 +234,7 @@ def _record_attempt(work: _Work, item: Any, number: int, result: CaptureResult) 
             f"capture:{item.item_id}:{number}",
             EventType.CAPTURE,
             item_id=item.item_id,
-            outcome="success" if result.outcome is Outcome.CAPTURED else str(result.reason),
+            outcome="success" if result.outcome is Outcome.CAPTURED else _shortfall(result),
             detail={
                 "capture_id": capture_id,
                 "attempt_number": number,
@@ -352,6 +361,11 @@ def _finish_batch(work: _Work, batch_id: str) -> None:
             .where(schema.capture_batch.c.batch_id == batch_id, schema.capture_batch.c.state == "open")
             .values(state="captured")
         )
+
+
+def _shortfall(result: CaptureResult) -> str:
+    """Why an attempt was no full success: its reason, or the engine that took over."""
+    return str(result.reason or f"goes on as {result.reroute_to}")
 
 
 def _in_words(result: CaptureResult) -> str:

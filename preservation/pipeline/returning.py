@@ -11,6 +11,8 @@ from preservation.settings import Settings
 from preservation.state import open_database, reading, schema
 from preservation.submission import filled_sheet
 
+SMALL_SHEET_ROWS = 1000
+
 
 def return_sheet(settings: Settings, submission_id: str) -> Path:
     """Write the submission's sheet, as it stands now, to the folder of what goes back.
@@ -28,9 +30,17 @@ def return_sheet(settings: Settings, submission_id: str) -> Path:
 
 
 def return_sheets(settings: Settings, batch_ids: Iterable[str]) -> list[Path]:
-    """Write the sheets of every submission that has an item in one of these sealed batches."""
-    item = schema.item
-    query = select(item.c.submission_id).where(item.c.sealed_batch_id.in_(list(batch_ids))).distinct()
+    """Write the sheets of the submissions that these sealed batches finished, or that are small.
+
+    A large sheet is written again when its last item is sealed, or by `return_sheet` on demand.
+    """
+    item, submission = schema.item, schema.submission
+    touched = select(item.c.submission_id).where(item.c.sealed_batch_id.in_(list(batch_ids)))
+    unfinished = select(item.c.submission_id).where(item.c.sealed_batch_id.is_(None))
+    query = select(submission.c.submission_id).where(
+        submission.c.submission_id.in_(touched),
+        (submission.c.row_count <= SMALL_SHEET_ROWS) | submission.c.submission_id.not_in(unfinished),
+    )
     with reading(open_database(settings.database_url)).connect() as connection:
         submissions = sorted(connection.execute(query).scalars())
     return [return_sheet(settings, submission_id) for submission_id in submissions]

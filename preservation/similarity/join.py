@@ -48,16 +48,21 @@ def pairs_within_radius(left: Hashes, right: Hashes) -> Pairs:
     """All pairs of a hash of *left* and one of *right* at most `RADIUS_BITS` apart, each once,
     sorted by position.
     """
-    if len(left) * len(right) <= _MOST_CANDIDATES:
-        rows, columns = np.nonzero(distance_bits(left[:, None], right[None]) <= RADIUS_BITS)
-        return _measured(left, right, rows, columns)
+    if len(left) * len(right) > _MOST_CANDIDATES:
+        return pairs_by_index(left, right)
+    rows, columns = np.nonzero(distance_bits(left[:, None], right[None]) <= RADIUS_BITS)
+    return _measured(left, right, rows, columns)
+
+
+def pairs_by_index(left: Hashes, right: Hashes) -> Pairs:
+    """What `pairs_within_radius` gives, without measuring every pair."""
     found = [
         _within(left, right, candidates)
         for band in range(_BANDS)
         for candidates in _candidates(_bands(left)[:, band], _bands(right)[:, band])
     ]
-    keys = np.unique(np.concatenate(found))
-    return _measured(left, right, *np.divmod(keys, len(right)))
+    keys = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *found]))
+    return _measured(left, right, *np.divmod(keys, max(len(right), 1)))
 
 
 def joined(first: Pairs, second: Pairs, *, offset: int) -> Pairs:

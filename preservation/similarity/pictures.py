@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 import warnings
 import zlib
@@ -24,6 +25,8 @@ MOST_PIXELS = 64 << 20
 _KEPT_SIDE_PX = 1024
 """Pictures are reduced by whole factors while the shorter side keeps this: PDQ moves by at most 4
 of its 256 bits, and costs a tenth."""
+_MOST_HASHED_PIXELS = 8 << 20
+"""Very long pictures are reduced further: PDQ takes 24 bytes of memory a pixel."""
 
 # What Pillow's decoders raise for damaged bytes.
 _DAMAGE = (
@@ -78,8 +81,11 @@ def _upright_rgb(image: Image.Image) -> Image.Image:
     if image.width * image.height > MOST_PIXELS:
         raise PictureRefused("too-many-pixels")
     image.load()
-    factor = min(image.size) // _KEPT_SIDE_PX
     plain = _rgb(image)
+    factor = max(
+        min(image.size) // _KEPT_SIDE_PX,
+        math.ceil(math.sqrt(image.width * image.height / _MOST_HASHED_PIXELS)),
+    )
     return ImageOps.exif_transpose(plain.reduce(factor) if factor > 1 else plain)
 
 

@@ -47,10 +47,11 @@ def fingerprints(picture: Image.Image, *, decoder: str, frame_ms: int | None) ->
             decoder=decoder,
         )
 
+    grey = picture.convert("L")
     value, quality = _pdq(picture)
     yield made("pdq", value, _PDQHASH, quality)
-    yield made("phash", str(imagehash.phash(picture, hash_size=8)), _IMAGEHASH)
-    yield made("dhash", str(imagehash.dhash(picture, hash_size=8)), _IMAGEHASH)
+    yield made("phash", str(imagehash.phash(grey, hash_size=8)), _IMAGEHASH)
+    yield made("dhash", str(imagehash.dhash(grey, hash_size=8)), _IMAGEHASH)
 
 
 def _pdq(picture: Image.Image) -> tuple[str, int]:

@@ -145,7 +145,7 @@ def _copy(path: Path, stream: BinaryIO, sha256: str) -> None:
             stream.write(chunk)
     if meter.fixity().sha256 != sha256:
         msg = f"{path} changed while it waited: its SHA-256 isn't {sha256}."
-        raise StoreConflict(msg, remedy="Nothing was stored; capture it again.")
+        raise StoreConflict(msg, remedy="Nothing was stored; run it again.")
 
 
 def _make_folders(folder: Path, root: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ from preservation.submission.sheets.headers import Columns, columns_of
 from preservation.submission.sheets.reading import SHEET_SUFFIXES, read_bytes, read_sheet
 from preservation.submission.sheets.sheet import LONGEST_CELL, SheetRow
 
-_LIKE_A_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:|//")
+_SURELY_A_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://|//")
+_LIKE_A_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
 _NO_URL_HINT = "Write URLs with http:// or https:// in front, and check the names of files."
 
 
@@ -64,7 +66,10 @@ def _is_sheet(source: str) -> bool:
 
 
 def _is_url(source: str) -> bool:
-    return bool(_LIKE_A_URL.match(source.strip())) and not Path(source).exists()
+    if _SURELY_A_URL.match(source.strip()):
+        return True
+    # Unlike pathlib's, this answers False for names that are too long for the system.
+    return bool(_LIKE_A_URL.match(source.strip())) and not os.path.exists(source)  # noqa: PTH110
 
 
 def _read_sheet(path: Path) -> Source:

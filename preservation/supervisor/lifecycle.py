@@ -21,7 +21,7 @@ from preservation.supervisor.record import Record, read_record, record_path
 
 Progress = Callable[[str], None]
 
-READY_WITHIN_S = 180.0
+READY_WITHIN_S = 300.0
 STOPPED_WITHIN_S = 60.0
 _POLL_S = 0.5
 

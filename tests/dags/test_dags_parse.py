@@ -24,7 +24,7 @@ def test_all_dags_parse(dag_bag):
 def test_every_dag_parses_quickly(dag_bag):
     slowest = max(stat.duration.total_seconds() for stat in dag_bag.dagbag_stats)
 
-    assert slowest < 2
+    assert slowest < 5
 
 
 def test_parsing_imports_no_work():
@@ -66,9 +66,12 @@ def test_every_pool_is_one_that_up_creates(dag_bag):
 
 def test_no_dag_catches_up_and_those_that_write_once_run_alone(dag_bag):
     assert not any(dag.catchup for dag in dag_bag.dags.values())
-    assert {
-        dag.dag_id for dag in dag_bag.dags.values() if dag.max_active_runs == 1
-    } == {"intake", "seal", "cluster", "audit"}
+    assert {dag.dag_id for dag in dag_bag.dags.values() if dag.max_active_runs == 1} == {
+        "intake",
+        "seal",
+        "cluster",
+        "audit",
+    }
 
 
 def test_every_asset_that_starts_a_dag_is_announced_by_another(dag_bag):

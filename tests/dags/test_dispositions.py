@@ -11,6 +11,7 @@ from preservation import errors
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "plugins"))
 
+
 def all_errors(root=errors.PreservationError):
     return [root, *(each for child in root.__subclasses__() for each in all_errors(child))]
 
@@ -31,15 +32,20 @@ def raised_by(error: Exception, outcomes=None):
 def test_every_error_has_the_outcome_of_its_disposition(kind):
     from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-    error = kind("timeout", "it took too long") if kind is errors.CaptureFailed else kind("what happened")
+    error = (
+        kind("timeout", "it took too long") if kind is errors.CaptureFailed else kind("what happened")
+    )
 
     outcome = raised_by(error)
 
-    assert type(outcome) is {
-        errors.Disposition.STOP: AirflowFailException,
-        errors.Disposition.RECORD: AirflowSkipException,
-        errors.Disposition.RETRY: kind,
-    }[error.disposition]
+    assert (
+        type(outcome)
+        is {
+            errors.Disposition.STOP: AirflowFailException,
+            errors.Disposition.RECORD: AirflowSkipException,
+            errors.Disposition.RETRY: kind,
+        }[error.disposition]
+    )
 
 
 def test_the_message_and_the_remedy_reach_the_operator():

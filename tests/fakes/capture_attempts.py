@@ -6,6 +6,7 @@ import ipaddress
 import itertools
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 from warcio.archiveiterator import ArchiveIterator
 from warcio.checker import Checker
@@ -37,7 +38,10 @@ class Attempt:
         """The bytes of *kept*, read back as a verifier reads them."""
         if kept.blob_file is not None:
             return (self.spool / kept.blob_file).read_bytes()
-        with (self.spool / "capture.warc.gz").open("rb") as stream, payload_at(stream, kept.warc_offset) as payload:
+        with (
+            (self.spool / "capture.warc.gz").open("rb") as stream,
+            payload_at(stream, kept.warc_offset) as payload,
+        ):
             return payload.read()
 
     def of_role(self, role: Role) -> list[CapturedObject]:
@@ -59,11 +63,7 @@ class Attempt:
     def warc_faults(self) -> int:
         """What ``warcio check`` finds wrong."""
 
-        class Command:
-            inputs = [str(self.spool / "capture.warc.gz")]
-            verbose = False
-
-        checker = Checker(Command())
+        checker = Checker(SimpleNamespace(inputs=[str(self.spool / "capture.warc.gz")], verbose=False))
         checker.process_all()
         return checker.exit_value
 
@@ -71,7 +71,9 @@ class Attempt:
 class Attempts:
     """Makes attempts below *home*; loopback may be reached unless *networks* says otherwise."""
 
-    def __init__(self, home: Path, networks: tuple[str, ...] = ("127.0.0.0/8",), limits: Limits = QUICK) -> None:
+    def __init__(
+        self, home: Path, networks: tuple[str, ...] = ("127.0.0.0/8",), limits: Limits = QUICK
+    ) -> None:
         self._numbers = itertools.count()
         self._home = home
         self.settings = Settings(
@@ -82,7 +84,9 @@ class Attempts:
             limits=limits,
         )
 
-    def __call__(self, engine: Engine, url: str | None, *, file: Path | None = None, **limits: int) -> Attempt:
+    def __call__(
+        self, engine: Engine, url: str | None, *, file: Path | None = None, **limits: int
+    ) -> Attempt:
         spool = self._home / f"attempt-{next(self._numbers)}"
         spool.mkdir(parents=True)
         settings = replace(self.settings, limits=replace(self.settings.limits, **limits))

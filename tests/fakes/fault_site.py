@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import socket
 import struct
@@ -11,7 +12,7 @@ import zlib
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 ARABIC = "شهادة من حلب"
@@ -21,12 +22,22 @@ def png(seed: int, side: int = 24) -> bytes:
     """A picture of one colour; every seed gives other bytes."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack("!I", len(content)) + kind + content + struct.pack("!I", zlib.crc32(kind + content))
+        return (
+            struct.pack("!I", len(content))
+            + kind
+            + content
+            + struct.pack("!I", zlib.crc32(kind + content))
+        )
 
     pixel = bytes(((seed * 37) % 256, (seed * 91) % 256, (seed * 151) % 256))
     lines = b"".join(b"\0" + pixel * side for _ in range(side))
     head = struct.pack("!IIBBBBB", side, side, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(lines))
+        + chunk(b"IEND", b"")
+    )
 
 
 PICTURES = (
@@ -78,7 +89,7 @@ class FaultSite:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
-    def __enter__(self) -> FaultSite:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -109,8 +120,14 @@ class FaultSite:
             "/plain": lambda: ("text/html", _page("Plain").encode()),
             "/post": lambda: ("text/html", self._post().encode()),
             "/dialogs": lambda: ("text/html", DIALOGS),
-            "/broken-image": lambda: ("text/html", b'<title>B</title><p>A page.<img src="/status/404">'),
-            "/crash": lambda: ("text/html", b"<title>C</title><p>x<script>location='chrome://crash'</script>"),
+            "/broken-image": lambda: (
+                "text/html",
+                b'<title>B</title><p>A page.<img src="/status/404">',
+            ),
+            "/crash": lambda: (
+                "text/html",
+                b"<title>C</title><p>x<script>location='chrome://crash'</script>",
+            ),
         }
         if path in self.pages:
             return self.pages[path]
@@ -195,7 +212,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def truncated(self, path: str) -> None:
         self.send_response(200)
-        self.send_header("Content-Type", "text/html" if path.endswith("html") else "application/octet-stream")
+        self.send_header(
+            "Content-Type", "text/html" if path.endswith("html") else "application/octet-stream"
+        )
         self.send_header("Content-Length", "5000")
         self.end_headers()
         self.wfile.write(b"<html><title>T</title><p>half" + b"x" * 400)
@@ -239,12 +258,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.hang(path)
 
     def drip(self, path: str) -> None:
+        """Never still, never done."""
         self.send_response(200)
         self.send_header("Content-Type", "text/html")
         self.send_header("Content-Length", "500000")
         self.end_headers()
-        while not self.site.over.wait(0.2):
-            self.wfile.write(b"<p>.")
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            while not self.site.over.wait(0.2):
+                self.wfile.write(b"<p>.")
 
     def large(self, path: str) -> None:
         self.send_response(200)
@@ -277,7 +299,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def twin_headers(self, path: str) -> None:
         self.send_response(200)
-        for name, value in (("X-One", "a"), ("Set-Cookie", "p=1"), ("x-ONE", "b"), ("Set-Cookie", "q=2")):
+        for name, value in (
+            ("X-One", "a"),
+            ("Set-Cookie", "p=1"),
+            ("x-ONE", "b"),
+            ("Set-Cookie", "q=2"),
+        ):
             self.send_header(name, value)
         self.send_header("Content-Length", "2")
         self.end_headers()
@@ -286,7 +313,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 ANSWERS: dict[str, Callable[[_Handler, str], None]] = {
     "/status/": _Handler.status,
-    "/redirect": lambda h, p: h.redirect("/gallery/"),
+    "/redirect": lambda h, p: h.redirect("/plain"),
     "/redirect-file": lambda h, p: h.redirect("/file.bin"),
     "/members": lambda h, p: h.redirect("/login?next=/members"),
     "/far": _Handler.far,
@@ -317,5 +344,7 @@ def film(folder: Path) -> bytes:
 
     path = folder / "film.mp4"
     command = ["ffmpeg", "-loglevel", "error", "-y", "-f", "lavfi", "-i", "testsrc=size=64x64:rate=10"]
-    subprocess.run([*command, "-t", "1", "-pix_fmt", "yuv420p", "-movflags", "+faststart", str(path)], check=True)
+    subprocess.run(
+        [*command, "-t", "1", "-pix_fmt", "yuv420p", "-movflags", "+faststart", str(path)], check=True
+    )
     return path.read_bytes()

@@ -11,6 +11,7 @@ from preservation.model.tables import Column, ColumnType, Row, Scalar, Table
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
 
+_OLDEST = MOMENT.replace(year=1000, tzinfo=None)
 _ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=20)
 _DRAWN = {
     ColumnType.TEXT: _ANY_TEXT,
@@ -18,7 +19,7 @@ _DRAWN = {
     ColumnType.JSON: _ANY_TEXT.map(repr),
     ColumnType.INTEGER: st.integers(-(2**53) + 1, 2**53 - 1),
     ColumnType.BOOLEAN: st.booleans(),
-    ColumnType.INSTANT: st.datetimes(datetime.min.replace(year=1000), timezones=st.just(UTC)),
+    ColumnType.INSTANT: st.datetimes(_OLDEST, timezones=st.just(UTC)),
 }
 _PLAIN: dict[ColumnType, Scalar] = {
     ColumnType.TEXT: "x",

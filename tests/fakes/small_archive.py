@@ -90,7 +90,7 @@ class SmallArchive:
     def log(self) -> CustodyLog:
         return CustodyLog(self.store, ORIGIN)
 
-    def keys(self) -> list[str]:
+    def files(self) -> list[str]:
         return list(self.store.keys())
 
     def verify(self) -> Verdict:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 import socket
 import ssl
 import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
+from preservation.capture.recorder import EngineRecorder
 from preservation.errors import StoreFull
+from preservation.model.captures import CaptureRequest
 from preservation.model.vocabulary import Engine, Outcome, Reason, Role
 from tests.fakes.capture_attempts import Attempts
 from tests.fakes.fault_site import FaultSite
@@ -39,7 +44,11 @@ def test_a_file_is_held_as_it_was_sent(site, attempt):
     assert content == site.content("/file.bin")[1]
     assert kept.sha256 == hashlib.sha256(content).hexdigest()
     assert kept.sha512 == hashlib.sha512(content).hexdigest()
-    assert (kept.role, kept.target_uri, kept.transfer_form) == (Role.FILE, site.url("/file.bin"), "as-sent")
+    assert (kept.role, kept.target_uri, kept.transfer_form) == (
+        Role.FILE,
+        site.url("/file.bin"),
+        "as-sent",
+    )
     assert made.result.server_address == "127.0.0.1"
     assert made.result.bytes_received > len(content)
     assert made.result.tools.keys() == {"preservation", "python", "requests", "urllib3"}
@@ -61,7 +70,8 @@ def test_a_url_is_requested_byte_for_byte(path, line, site, attempt):
     made = attempt(FILE, site.url(path))
 
     assert site.lines()[-1] == f"GET {line} HTTP/1.1"
-    assert dict(made.records("request"))[site.url(path).partition("#")[0]].statusline.startswith("GET ") or line
+    ((_, head),) = made.records("request")
+    assert f"{head.protocol} {head.statusline}" == site.lines()[-1]
     assert list(made.result.request_headers) == site.asked[-1][1]
 
 
@@ -121,13 +131,18 @@ def test_redirects_are_on_record_hop_by_hop(site, attempt):
     (hop,) = made.result.redirects
     assert (hop.url, hop.status, hop.location) == (site.url("/redirect-file"), 302, "/file.bin")
     assert made.result.final_url == site.url("/file.bin")
-    assert [uri for uri, _ in made.records("response")] == [site.url("/redirect-file"), site.url("/file.bin")]
+    assert [uri for uri, _ in made.records("response")] == [
+        site.url("/redirect-file"),
+        site.url("/file.bin"),
+    ]
 
 
 def test_headers_keep_their_order_case_and_twins(site, attempt):
     made = attempt(FILE, site.url("/twin-headers"))
 
-    names = [pair for pair in made.result.response_headers if pair[0].lower() in {"x-one", "set-cookie"}]
+    names = [
+        pair for pair in made.result.response_headers if pair[0].lower() in {"x-one", "set-cookie"}
+    ]
     assert names == [("X-One", "a"), ("Set-Cookie", "p=1"), ("x-ONE", "b"), ("Set-Cookie", "q=2")]
 
 
@@ -142,7 +157,7 @@ def test_a_packed_bomb_is_stored_packed(site, attempt):
 def test_a_chunked_body_is_told_from_its_framing(site, attempt):
     made = attempt(FILE, site.url("/chunks"))
 
-    (_, head), = made.records("response")
+    ((_, head),) = made.records("response")
     assert made.only(Role.FILE) == b"<title>Chunks</title><p>one<p>two"
     assert head.get_header("X-Archive-Orig-Transfer-Encoding") == "chunked"
     assert head.get_header("Transfer-Encoding") is None
@@ -152,7 +167,9 @@ def test_a_server_that_asks_to_wait_is_heard_and_then_works(attempt):
     with FaultSite() as site:
         results = [attempt(FILE, site.url("/recovers")).result for _ in range(3)]
 
-    assert [(r.reason, r.retry_after_s) for r in results] == [(Reason.SERVER_ERROR, 1)] * 2 + [(None, None)]
+    assert [(r.reason, r.retry_after_s) for r in results] == [(Reason.SERVER_ERROR, 1)] * 2 + [
+        (None, None)
+    ]
 
 
 @pytest.mark.parametrize("url", ["http://no-such-host.invalid/a.pdf", "http://127.0.0.1:1/a.pdf"])
@@ -184,9 +201,6 @@ def test_a_private_address_is_refused_directly_and_behind_a_redirect(tmp_path):
 
 
 def test_environment_proxies_and_netrc_play_no_part(site, tmp_path):
-    import os
-    import sys
-
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login me password secret\n")
     (tmp_path / ".netrc").chmod(0o600)
     program = (
@@ -195,9 +209,11 @@ def test_environment_proxies_and_netrc_play_no_part(site, tmp_path):
         f"made = Attempts(Path({str(tmp_path)!r}) / 'a')(Engine.FILE, {site.url('/file.bin')!r});"
         "sys.exit(0 if made.result.reason is None else str(made.result))"
     )
-    dead = {name: "http://127.0.0.1:1" for name in ("http_proxy", "https_proxy", "ALL_PROXY", "all_proxy")}
+    dead = dict.fromkeys(("http_proxy", "https_proxy", "ALL_PROXY", "all_proxy"), "http://127.0.0.1:1")
 
-    done = subprocess.run([sys.executable, "-c", program], env={**os.environ, **dead, "HOME": str(tmp_path)})
+    done = subprocess.run(
+        [sys.executable, "-c", program], env={**os.environ, **dead, "HOME": str(tmp_path)}
+    )
 
     assert done.returncode == 0
     assert "Authorization" not in dict(site.asked[-1][1])
@@ -205,8 +221,19 @@ def test_environment_proxies_and_netrc_play_no_part(site, tmp_path):
 
 def test_a_certificate_that_nobody_vouches_for_is_a_certificate_fault(tmp_path, attempt):
     key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
-    make = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -keyout".split()
-    subprocess.run([*make, key, "-out", certificate], check=True, capture_output=True)
+    make = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+    ]
+    subprocess.run([*make, "-keyout", key, "-out", certificate], check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -243,23 +270,15 @@ def test_a_submitted_file_that_is_gone_is_a_result_and_not_a_crash(tmp_path, att
     assert (made.result.outcome, made.result.reason) == (Outcome.NOT_CAPTURED, Reason.TOOL_ERROR)
 
 
-def test_a_full_spool_stops_the_work_instead_of_blaming_the_site(site, attempt):
-    import resource
-
-    program_limit = resource.getrlimit(resource.RLIMIT_FSIZE)
-    assert program_limit  # A full disk itself can't be made without privileges; /dev/full stands in.
-
-    from preservation.capture.recorder import _EngineRecorder
-
+def test_a_full_disk_stops_the_work_instead_of_blaming_the_site(tmp_path, attempt):
     def writes_to_a_full_disk(request, settings):
-        with open("/dev/full", "wb", buffering=0) as full:
+        with Path("/dev/full").open("wb", buffering=0) as full:
             full.write(b"x")
 
-    recorder = _EngineRecorder(writes_to_a_full_disk, attempt.settings)
-    from preservation.model.captures import CaptureRequest
-
+    recorder = EngineRecorder(writes_to_a_full_disk, attempt.settings)
     request = CaptureRequest(
-        item_id="i", capture_id="c", attempt_number=1, engine=FILE, spool=attempt.settings.home, url=site.url("/")
+        item_id="i", capture_id="c", attempt_number=1, engine=FILE, spool=tmp_path, url="http://h/"
     )
-    with pytest.raises(StoreFull):
+
+    with pytest.raises(StoreFull, match="No space left"):
         recorder.capture(request)

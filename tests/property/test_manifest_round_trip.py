@@ -75,7 +75,7 @@ def test_pyarrow_duckdb_and_polars_read_equal_values(tmp_path_factory, rows):
     assert in_polars == rows
 
 
-@settings(relaxed, max_examples=300)
+@settings(relaxed, max_examples=100)
 @given(position=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_a_flipped_bit_before_the_footer_is_refused_or_changes_nothing(tmp_path_factory, position, bit):
     path = tmp_path_factory.mktemp("manifest") / "m.parquet"
@@ -90,7 +90,7 @@ def test_a_flipped_bit_before_the_footer_is_refused_or_changes_nothing(tmp_path_
     assert found == rows or "not a readable timestamps manifest" in found
 
 
-@settings(relaxed, max_examples=200)
+@settings(relaxed, max_examples=100)
 @given(position=st.floats(0, 1, exclude_max=True), byte=st.integers(0, 255))
 def test_a_changed_footer_raises_nothing_but_value_error(tmp_path_factory, position, byte):
     path = tmp_path_factory.mktemp("manifest") / "m.parquet"

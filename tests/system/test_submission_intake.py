@@ -194,6 +194,14 @@ def test_urls_and_files_may_come_together(send, tmp_path, engine, settings):
     assert items[1].submitted_file_sha256 == hashlib.sha256(b"moving pictures").hexdigest()
 
 
+@pytest.mark.parametrize("length", [300, 5_000, 60_000])
+def test_a_url_may_be_longer_than_any_file_name(send, engine, length):
+    url = f"{PAGE}/{'a' * length}"
+
+    assert send(url).accepted_count == 1
+    assert rows(engine, schema.item)[0].submitted_url == url
+
+
 def test_everything_wrong_with_a_list_is_named_at_once(send, tmp_path, engine):
     with pytest.raises(BadInput) as raised:
         send(PAGE, "missing.mp4", str(tmp_path), "bad\udc80name")

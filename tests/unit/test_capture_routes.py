@@ -68,7 +68,7 @@ def test_a_malformed_url_is_told_from_one_that_can_be_requested(url):
     [
         "http://example.org", "HTTPS://EXAMPLE.ORG/", "http://example.org:8080/a", "http://example.org:/",
         "http://[::1]:80/", "http://127.1/", "http://me:pa:ss@example.org/", "http://example.org./", "http://a_b/",
-        "http://مثال.إختبار/مسار?س=ع#ق", "http://example.org/%zz/../[]|^`{}\"<>\\", "http://example.org?x",
+        "http://مثال.إختبار/مسار?س=ع#ق", 'http://example.org/%zz/../[]|^`{}"<>\\', "http://example.org?x",
     ],
 )  # fmt: skip
 def test_odd_urls_that_can_be_requested_are_let_through(url):

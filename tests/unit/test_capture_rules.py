@@ -10,6 +10,7 @@ import pytest
 from preservation.capture.network_policy import REFUSED_NETWORKS, refusal_of
 from preservation.capture.outcomes import net_error_failure, retry_after_s, status_reason
 from preservation.capture.page_account import is_login_wall
+from preservation.capture.page_traffic import Traffic
 from preservation.capture.social_media import chosen_formats
 from preservation.capture.wire import request_target
 from preservation.model.vocabulary import Reason
@@ -30,7 +31,9 @@ def test_no_capture_reaches_a_special_address(address):
     assert refusal_of(ipaddress.ip_address(address), ()) in REFUSED_NETWORKS.values()
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "172.32.0.1", "100.128.0.1", "2a00:1450::1", "2606:4700::1"])
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "172.32.0.1", "100.128.0.1", "2a00:1450::1", "2606:4700::1"]
+)
 def test_public_addresses_are_reached(address):
     assert refusal_of(ipaddress.ip_address(address), ()) is None
 
@@ -97,7 +100,9 @@ def test_chromiums_errors_have_reasons(text, reason):
 def test_a_login_wall_is_told_from_content(submitted, final, has_password, text_length, is_wall):
     site = "https://example.org"
 
-    found = is_login_wall(site + submitted, site + final, has_password_field=has_password, text_length=text_length)
+    found = is_login_wall(
+        site + submitted, site + final, has_password_field=has_password, text_length=text_length
+    )
 
     assert found is is_wall
 
@@ -107,7 +112,7 @@ def test_a_login_wall_is_told_from_content(submitted, final, has_password, text_
     [
         ("http://h", "/"), ("http://h?q=1", "/?q=1"), ("http://h/a/../b//c", "/a/../b//c"), ("http://h//x", "//x"),
         ("http://h/%c3%A9/%zz", "/%c3%A9/%zz"), ("http://h/a#b", "/a"), ("http://h/é?ü", "/%C3%A9?%C3%BC"),
-        ("http://h/[]|^`{}\"<>\\", "/[]|^`{}\"<>\\"), ("http://u:p@h/x@y", "/x@y"),
+        ('http://h/[]|^`{}"<>\\', '/[]|^`{}"<>\\'), ("http://u:p@h/x@y", "/x@y"),
     ],
 )  # fmt: skip
 def test_a_request_target_is_what_was_written(url, target):
@@ -127,11 +132,55 @@ def _format(name: str, picture: int | None, *, sound: bool, protocol: str = "htt
         ([_format("both", 720, sound=True)], ["both"]),
         ([{"format_id": "unknown", "protocol": "http"}], ["unknown"]),
         ([_format("sound", None, sound=True)], ["sound"]),
-        ([_format("v", 1080, sound=False), _format("a", None, sound=True), _format("b", 360, sound=True)], ["v", "a"]),
-        ([_format("v", 720, sound=False), _format("a", None, sound=True), _format("b", 720, sound=True)], ["b"]),
+        (
+            [
+                _format("v", 1080, sound=False),
+                _format("a", None, sound=True),
+                _format("b", 360, sound=True),
+            ],
+            ["v", "a"],
+        ),
+        (
+            [
+                _format("v", 720, sound=False),
+                _format("a", None, sound=True),
+                _format("b", 720, sound=True),
+            ],
+            ["b"],
+        ),
         ([_format("b", 360, sound=True), _format("rtmp", 720, sound=True, protocol="rtmp")], ["b"]),
         ([], []),
     ],
 )
 def test_the_largest_picture_is_kept_as_the_platform_holds_it(formats, chosen):
     assert [one["format_id"] for one in chosen_formats({"formats": formats})] == chosen
+
+
+@pytest.mark.parametrize(
+    ("headers", "size", "wire_bytes", "is_cut_short"),
+    [
+        ([("Content-Length", "10")], 10, 200, False),
+        ([("Content-Length", "10")], 4, 200, True),
+        ([("Content-Length", "10"), ("Content-Encoding", "gzip")], 40, 200, False),
+        ([("Transfer-Encoding", "chunked")], 40, 200, False),
+        ([("Transfer-Encoding", "chunked")], 40, 0, True),
+        ([], 0, 0, False),
+    ],
+)
+def test_a_body_that_chromium_calls_finished_is_measured(
+    headers, size, wire_bytes, is_cut_short, tmp_path
+):
+    body = tmp_path / "body"
+    body.write_bytes(bytes(size))
+    request = {"url": "http://h/", "method": "GET", "headers": {}}
+    traffic = Traffic(lambda: body)
+    traffic.take(None, "Network.requestWillBeSent", {"requestId": "1", "request": request}, None)
+    load = traffic.loads["1"]
+    load.body, load.last.response_headers = body, tuple(headers)
+
+    traffic.take(
+        None, "Network.loadingFinished", {"requestId": "1", "encodedDataLength": wire_bytes}, None
+    )
+
+    assert load.is_over
+    assert load.is_whole is not is_cut_short

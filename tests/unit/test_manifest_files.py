@@ -21,7 +21,7 @@ def test_the_file_says_which_table_and_version_it_holds(tmp_path: Path):
 
 
 def test_pages_are_zstd_with_checksums_index_and_no_dictionary_for_digests(tmp_path: Path):
-    write_table(tmp_path / "m.parquet", OBJECTS, [row_of(OBJECTS) for _ in range(70_000)])
+    write_table(tmp_path / "m.parquet", OBJECTS, [row_of(OBJECTS)] * 70_000)
 
     facts = pq.read_metadata(tmp_path / "m.parquet")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from preservation.errors import BadInput, EvidenceAtRisk
-from preservation.model.tables import CLUSTERS, ITEMS, TIMESTAMPS, TABLES, ColumnType
+from preservation.model.tables import CLUSTERS, ITEMS, TABLES, TIMESTAMPS, ColumnType
 from preservation.query import run
 from tests.fakes.manifest_rows import MOMENT, row_of
 from tests.fakes.sealed_manifests import SealedManifests

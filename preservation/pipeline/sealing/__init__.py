@@ -25,11 +25,11 @@ from sqlalchemy import Engine as Database
 
 from preservation import clock
 from preservation.custody import (
+    Checkpoint,
     CustodyLog,
     EntryDraft,
     LoggedEntry,
     SigningKey,
-    Checkpoint,
     sign_document,
 )
 from preservation.manifest import read_table
@@ -134,6 +134,7 @@ class _Sealer:
         stamping = publish_stamps(self.store, folder, job, answers)
         document = self._document(staged, entries, checkpoint, stamping)
         self.store.put(seal_key(batch.batch_id, 1), sign_document(document, self.key))
+        self._keep_outside(checkpoint)
         self._note(batch, stamping)
         self._clear(batch.batch_id)
 
@@ -164,6 +165,13 @@ class _Sealer:
             "timestamps": stamping.entries,
             "status": stamping.status,
         }
+
+    def _keep_outside(self, checkpoint: Checkpoint) -> None:
+        """Keep a copy of the newest checkpoint outside the archive: it makes a rollback visible."""
+        copy = self.settings.trust / "log.checkpoint"
+        draft = copy.with_suffix(".part")
+        draft.write_bytes(checkpoint.body)
+        draft.replace(copy)
 
     def _note(self, batch: Any, stamping: Stamping) -> None:
         """Say in the database what the archive now says."""

@@ -10,6 +10,7 @@ from preservation.model import tables
 from preservation.model.captures import CapturedObject, CaptureResult
 from preservation.model.tables import Row
 from preservation.model.vocabulary import Reason
+from preservation.pipeline.capturing import requested_url
 from preservation.pipeline.sealing.packing import PackedAttempt
 
 Rows = list[tuple[str, Row]]
@@ -118,7 +119,7 @@ def _capture_row(names: dict[str, str], attempt: Any, result: CaptureResult) -> 
             **names,
             "attempt_number": attempt.attempt_number,
             "engine": attempt.engine,
-            "requested_url": attempt.submitted_url,
+            "requested_url": requested_url(attempt.submitted_url),
             "final_url": result.final_url,
             "started_at": result.started_at,
             "ended_at": result.ended_at,

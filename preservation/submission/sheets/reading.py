@@ -57,6 +57,11 @@ def read_bytes(path: Path) -> bytes:
     return content
 
 
+def is_workbook(content: bytes) -> bool:
+    """Whether *content* is a zip, as every XLSX workbook is."""
+    return content.startswith(_ZIP)
+
+
 def read_sheet(content: bytes, name: str) -> Sheet:
     """The sheet in *content*; *name* is used in messages alone.
 
@@ -69,11 +74,11 @@ def read_sheet(content: bytes, name: str) -> Sheet:
     if what is not None:
         msg = f"{name} isn't a sheet that can be read: its bytes are those of {what}."
         raise SheetUnreadable(msg, remedy=_REMEDY)
-    sheet = read_workbook(content) if content.startswith(_ZIP) else read_delimited(content)
+    sheet = read_workbook(content) if is_workbook(content) else read_delimited(content)
     if not sheet.rows:
         msg = f"{name} has no rows below its header."
         raise SheetUnreadable(msg, remedy="Write one URL or file a row below the header.")
     if len(sheet.rows) > LARGEST_SHEET_ROWS:
-        msg = f"{name} has {len(sheet.rows)} rows; a sheet may have at most {LARGEST_SHEET_ROWS}."
+        msg = f"{name} has too many rows; a sheet may have at most {LARGEST_SHEET_ROWS}."
         raise SheetUnreadable(msg, remedy="Send it in several sheets. No row was taken.")
     return sheet

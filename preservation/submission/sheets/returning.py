@@ -16,7 +16,7 @@ from preservation.submission.sheets.delimited import records_of
 from preservation.submission.sheets.encodings import decoded
 from preservation.submission.sheets.formulas import neutralised
 from preservation.submission.sheets.headers import OUR_PREFIX
-from preservation.submission.sheets.reading import read_sheet
+from preservation.submission.sheets.reading import is_workbook, read_sheet
 from preservation.submission.sheets.sheet import Sheet, SheetForm, SheetFormat
 from preservation.submission.sheets.workbook import as_text, open_workbook
 
@@ -38,9 +38,9 @@ _MARKED = {"utf-16-le": "utf-16", "utf-16-be": "utf-16", "utf-8": "utf-8-sig"}
 
 def filled(content: bytes, name: str, fills: Fills) -> tuple[bytes, str]:
     """The sheet in *content* with our columns, and the suffix of its file name."""
+    if is_workbook(content):
+        return _filled_workbook(content, fills), ".xlsx"
     sheet = read_sheet(content, name)
-    if sheet.form.format is SheetFormat.WORKBOOK:
-        return _filled_workbook(content, sheet, fills), ".xlsx"
     return _filled_delimited(content, sheet, fills), ".tsv" if sheet.form.delimiter == "\t" else ".csv"
 
 
@@ -72,16 +72,19 @@ def _written(lines: Iterable[Iterable[str]], form: SheetForm) -> bytes:
         return text.getvalue().encode("utf-8-sig")
 
 
-def _filled_workbook(content: bytes, sheet: Sheet, fills: Fills) -> bytes:
+def _filled_workbook(content: bytes, fills: Fills) -> bytes:
     workbook = open_workbook(content, read_only=False)
     for worksheet in workbook.worksheets:
         _neutralise(worksheet)
     worksheet = workbook.worksheets[0]
-    present = {header.strip(): n for n, header in enumerate(sheet.headers, start=1) if header.strip()}
-    width = max(worksheet.max_column, len(sheet.headers))
+    lines = enumerate(worksheet.iter_rows(values_only=True), start=1)
+    texts_of_lines = ((n, [as_text(value).strip() for value in line]) for n, line in lines)
+    header_row, headers = next((n, texts) for n, texts in texts_of_lines if any(texts))
+    present = {header: n for n, header in enumerate(headers, start=1) if header}
+    width = worksheet.max_column
     for at, column in enumerate(OUR_COLUMNS, start=1):
         place = present.get(column, width + at)
-        worksheet.cell(sheet.header_row, place).value = column
+        worksheet.cell(header_row, place).value = column
         for number, texts in fills.items():
             worksheet.cell(number, place).value = neutralised(texts[at - 1]) or None
     target = io.BytesIO()

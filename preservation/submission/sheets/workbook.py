@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from datetime import date, datetime, time
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import ParseError
 
@@ -46,11 +47,10 @@ def read_workbook(content: bytes) -> Sheet:
         workbook = open_workbook(content, read_only=True)
         worksheet = workbook.worksheets[0]
         worksheet.reset_dimensions()  # what the file says of its size may be wrong
-        rows = [_row(n, cells) for n, cells in enumerate(worksheet.iter_rows(), start=1)]
+        filled = _filled_rows(worksheet.iter_rows())
     except FAULTS_OF_OPENPYXL as error:
         msg = f"The workbook can't be read: {error}."
         raise SheetUnreadable(msg, remedy=_REMEDY) from error
-    filled = [row for row in rows if any(cell.strip() for cell in row.cells)]
     others = [name for name in workbook.sheetnames if name != worksheet.title]
     ignored = f"Only the first worksheet was read, not: {', '.join(others)}."
     return Sheet(
@@ -58,7 +58,8 @@ def read_workbook(content: bytes) -> Sheet:
         header_row=filled[0].number if filled else 1,
         headers=filled[0].cells if filled else (),
         rows=tuple(filled[1:]),
-        empty_count=_inner_empties(rows),
+        # Empty rows below the last filled one are mere formatting.
+        empty_count=filled[-1].number - len(filled) if filled else 0,
         notes=(ignored,) if others else (),
     )
 
@@ -91,6 +92,13 @@ def check_unpacked_size(content: bytes) -> None:
         )
 
 
+def _filled_rows(rows: Iterable[Iterable[Any]]) -> list[SheetRow]:
+    """The rows with a word in them; reading ends when there are more than a sheet may have."""
+    read = (_row(number, cells) for number, cells in enumerate(rows, start=1))
+    filled = (row for row in read if any(cell.strip() for cell in row.cells))
+    return list(islice(filled, LARGEST_SHEET_ROWS + 2))
+
+
 def _row(number: int, cells: Iterable[Any]) -> SheetRow:
     read = [(n, cell.data_type, cell.value) for n, cell in enumerate(cells)]
     faults = tuple(_faults(read))
@@ -120,9 +128,3 @@ def as_text(value: Any) -> str:
         return str(int(value))
     # Array and table formulas are objects that hold their text.
     return str(getattr(value, "text", value))
-
-
-def _inner_empties(rows: list[SheetRow]) -> int:
-    """Empty rows above the last filled one: those below are mere formatting."""
-    filled = [n for n, row in enumerate(rows, start=1) if any(cell.strip() for cell in row.cells)]
-    return max(filled, default=0) - len(filled)
