@@ -16,6 +16,7 @@ from demo.sheet import write_sheet
 from demo.showing import Voice
 from demo.site import SampleSite
 from preservation import clock, settings, supervisor
+from preservation.model.vocabulary import Status
 from preservation.state import open_database, reading, schema
 
 ORGANISATION = "harbour-watch"
@@ -23,7 +24,7 @@ _OWN_CLOCK = re.compile(r"^\[ *[0-9.]+ s\] ")
 """The program's own seconds before each line of progress; the demo writes its own."""
 _POLL_S = 1.0
 _LONGEST_WORK_S = 420
-_LONGEST_SILENCE_S = 60
+_LONGEST_SILENCE_S = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,9 +105,9 @@ def work_in_airflow(voice: Voice) -> None:
         if queue != seen:
             seen, changed_at = queue, clock.monotonic_s()
             voice.say(str(queue))
-        if queue.due:
+        if queue.due and not queue.in_batches:
             _run_dag("intake", next(turns), voice)
-        elif clock.monotonic_s() - changed_at > _LONGEST_SILENCE_S:
+        elif queue.unclaimed and clock.monotonic_s() - changed_at > _LONGEST_SILENCE_S:
             # Announcements are hints: one that was missed is made good.
             _run_dag("capture", next(turns), voice)
         clock.sleep(_POLL_S)
@@ -124,6 +125,8 @@ class Queue:
     later: int
     """Wait for the time of their next try."""
     in_batches: int
+    unclaimed: int
+    """Of those, in batches that no worker has taken up."""
     described: int
     """Finished."""
 
@@ -141,16 +144,18 @@ class Queue:
 
 def _look() -> Queue:
     item, now = schema.item, clock.now()
-    query = select(item.c.is_characterised, item.c.batch_id, item.c.next_attempt_at)
+    query = select(item.c.is_characterised, item.c.batch_id, item.c.next_attempt_at, item.c.status)
     with reading(open_database(settings.load().database_url)).connect() as connection:
         rows = connection.execute(query).all()
     open_rows = [row for row in rows if not row.is_characterised]
     waiting = [row for row in open_rows if row.batch_id is None]
+    taken = {row.batch_id for row in open_rows if row.status != Status.CAPTURE_QUEUED}
     due = [row for row in waiting if row.next_attempt_at is None or row.next_attempt_at <= now]
     return Queue(
         due=len(due),
         later=len(waiting) - len(due),
         in_batches=len(open_rows) - len(waiting),
+        unclaimed=sum(row.batch_id not in {None, *taken} for row in open_rows),
         described=len(rows) - len(open_rows),
     )
 

@@ -29,7 +29,7 @@ RETRY_RULES: dict[Reason, RetryRule] = {
     Reason.TRUNCATED: RetryRule(attempts=3),
     # Each try of these costs a whole deadline.
     Reason.TIMEOUT: RetryRule(attempts=2),
-    # Our own fault, a killed worker included; an item that kills workers must end.
+    # Our own fault.
     Reason.TOOL_ERROR: RetryRule(attempts=3),
     # What is held stays held; one more try may bring the rest.
     Reason.RESOURCES_MISSING: _ONCE,

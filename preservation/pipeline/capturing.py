@@ -36,6 +36,9 @@ _FINAL = {
     Outcome.NOT_CAPTURED: Status.NOT_CAPTURED,
 }
 
+MOST_INTERRUPTIONS = 5
+"""An item in whose attempts this many workers died is given up: it may be what kills them."""
+
 _INTERRUPTED = "Interrupted"
 
 Progress = Callable[[str], None]
@@ -324,13 +327,16 @@ def _next_wait(connection: Connection, work: _Work, item_id: str, result: Captur
         return None
     table = schema.attempt
     query = (
-        select(table.c.reason)
+        select(table.c.reason, table.c.error_class)
         .where(table.c.item_id == item_id, table.c.reason.is_not(None))
         .order_by(table.c.attempt_number)
     )
-    reasons = [Reason(word) for word in connection.execute(query).scalars()]
+    failures = connection.execute(query).all()
+    if result.error_class == _INTERRUPTED:
+        interruptions = sum(failure.error_class == _INTERRUPTED for failure in failures)
+        return 0 if interruptions < MOST_INTERRUPTIONS else None
     return wait_before_next_try(
-        reasons,
+        [Reason(each.reason) for each in failures if each.error_class != _INTERRUPTED],
         retry_after_s=result.retry_after_s,
         wait_percent=work.settings.limits.retry_wait_percent,
     )

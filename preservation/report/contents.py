@@ -147,6 +147,7 @@ class Cluster:
 
     cluster_id: str
     algorithm: str
+    """The signals that formed it."""
     threshold_bits: int
     member_count: int
     members: tuple[ClusterMember, ...]

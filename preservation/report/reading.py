@@ -35,6 +35,7 @@ LARGEST_OBJECT_LIST = 60
 LARGEST_CLUSTER_LIST = 100
 LARGEST_MEMBER_LIST = 24
 
+_FAILED = Outcome.NOT_CAPTURED
 _CLUSTER_FOLDER = "derived/clusters/"
 
 
@@ -85,8 +86,8 @@ def _add_batch(contents: Contents, store: ObjectStore, seal: dict[str, Any]) -> 
         tally.rows_refused += _number(row, "refused_count")
     captures = _rows(store, seal, "captures")
     objects = _rows(store, seal, "objects")
-    resources = _rows(store, seal, "resources")
     items = _rows(store, seal, "items")
+    resources = _final(_rows(store, seal, "resources"), items, captures)
     _count(tally, items=items, captures=captures, objects=objects, resources=resources)
     room = LARGEST_ITEM_LIST - len(contents.items)
     listed = {str(row["item_id"]) for row in items[:room]}
@@ -120,6 +121,13 @@ def _count(
     held = sum(bool(row["is_held"]) for row in resources)
     tally.resources_held += held
     tally.resources_missing += len(resources) - held
+
+
+def _final(resources: list[Row], items: list[Row], captures: list[Row]) -> list[Row]:
+    """Those of *resources* that the last attempt at an item saw, if that attempt got the page."""
+    held = {row["item_id"]: row["attempt_count"] for row in items if row["outcome"] != _FAILED}
+    last = {row["capture_id"] for row in captures if held.get(row["item_id"]) == row["attempt_number"]}
+    return [row for row in resources if row["capture_id"] in last]
 
 
 def _grouped(rows: Iterable[Row], item_ids: set[str]) -> defaultdict[str, list[Row]]:
@@ -222,11 +230,17 @@ def _add_clusters(contents: Contents, store: ObjectStore, names: dict[str, str])
     if not versions:
         return
     rows = read_table(store.read(versions[-1]), CLUSTERS)
-    rows.sort(key=lambda row: (str(row["cluster_id"]), _number(row, "distance_bits")))
+    rows.sort(key=_place_in_cluster)
     for number, cluster in enumerate(_clusters(rows, names), start=1):
         contents.cluster_count = number
         if number <= LARGEST_CLUSTER_LIST:
             contents.clusters.append(cluster)
+
+
+def _place_in_cluster(row: Row) -> tuple[str, bool, int]:
+    """The anchor first, then by distance."""
+    is_other = row["sha256"] != row["anchor_sha256"]
+    return str(row["cluster_id"]), is_other, _number(row, "distance_bits")
 
 
 def _clusters(rows: list[Row], names: dict[str, str]) -> Iterator[Cluster]:
@@ -234,7 +248,7 @@ def _clusters(rows: list[Row], names: dict[str, str]) -> Iterator[Cluster]:
         members = list(grouped)
         yield Cluster(
             cluster_id=cluster_id,
-            algorithm=str(members[0]["algorithm"]),
+            algorithm=", ".join(sorted({str(row["algorithm"]) for row in members})),
             threshold_bits=_number(members[0], "threshold_bits"),
             member_count=len(members),
             members=tuple(_member(row, names) for row in members[:LARGEST_MEMBER_LIST]),

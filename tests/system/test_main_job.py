@@ -90,7 +90,7 @@ def test_urls_of_the_same_base_name_are_kept_apart(done, site):
 
 def test_a_busy_server_that_then_answers_is_one_item_with_its_failed_attempts(done):
     attempts = done.query(
-        "SELECT attempt_number, http_status, reason, retry_after_s FROM captures"
+        "SELECT attempt_number, http_status, captures.reason, retry_after_s FROM captures"
         " JOIN items USING (item_id) WHERE submitted_url LIKE '%/unsteady/' ORDER BY attempt_number"
     )
 

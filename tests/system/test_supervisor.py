@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from preservation import settings, supervisor
+from preservation.errors import BadInput
 from preservation.supervisor import processes
 from preservation.supervisor.record import read_record
 
@@ -170,40 +171,24 @@ def test_down_ends_what_a_killed_supervisor_left(deployed):
     assert not supervisor.state(deployed).is_running
 
 
-def test_up_after_that_works_and_down_leaves_no_process(deployed):
-    supervisor.up(deployed)
-    record = read_record(deployed)
+def test_a_dag_that_cannot_be_parsed_is_named_and_down_leaves_no_process(deployed, tmp_path):
+    (tmp_path / "broken.py").write_text("from airflow.sdk import dag, no_such_name\n", "utf-8")
+    with_broken_dag = replace(deployed, dags_folder=tmp_path)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PRESERVE_DAGS_FOLDER", str(tmp_path))
 
+        with pytest.raises(BadInput) as raised:
+            supervisor.up(with_broken_dag)
+
+    leaders = read_record(deployed).parts.values()
     stopped = supervisor.down(deployed)
 
+    assert "no_such_name" in raised.value.message
+    assert raised.value.remedy == "Correct the DAG file."
     assert stopped == supervisor.Stopped(was_running=True, ended_by_force=0)
     assert processes.marked(deployed.home) == []
-    assert not any(processes.session_members(leader) for leader in record.parts.values())
+    assert not any(map(processes.session_members, leaders))
 
 
 def test_down_when_nothing_runs_is_no_error(deployed):
     assert supervisor.down(deployed) == supervisor.Stopped(was_running=False, ended_by_force=0)
-
-
-def test_a_dag_that_cannot_be_parsed_is_named_at_once(deployed, tmp_path):
-    broken = tmp_path / "dags"
-    broken.mkdir()
-    (broken / "broken.py").write_text("import no_such_module\n", "utf-8")
-    command = [
-        sys.executable,
-        "-c",
-        "from preservation import settings, supervisor as s; s.up(settings.load())",
-    ]
-
-    done = subprocess.run(
-        command,
-        env={**os.environ, "PRESERVE_HOME": str(deployed.home), "PRESERVE_DAGS_FOLDER": str(broken)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    supervisor.down(deployed)
-
-    assert done.returncode == 1
-    assert "no_such_module" in done.stderr
-    assert "Correct the DAG file." in done.stderr

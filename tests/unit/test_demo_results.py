@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from demo.deployment import MARKER, Command, DemoFailed, fresh
+from demo.journey import Queue
 from demo.results import account_of
 from demo.showing import Voice
 
@@ -75,3 +76,12 @@ def test_outside_a_terminal_there_are_plain_lines() -> None:
     assert lines[0].endswith(" s  one [bold]thing[/]")
     assert len(lines) == 3
     assert "http://site.example/[a]" in lines[2]
+
+
+def test_a_queue_is_busy_until_every_item_is_finished() -> None:
+    waits = Queue(due=0, later=1, in_batches=0, unclaimed=0, described=24)
+    done = Queue(due=0, later=0, in_batches=0, unclaimed=0, described=25)
+
+    assert waits.is_busy
+    assert not done.is_busy
+    assert str(done).startswith("25 items finished")

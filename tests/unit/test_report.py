@@ -427,3 +427,22 @@ def test_a_target_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 def test_the_sample_sites_photos_make_thumbnails() -> None:
     assert harmless(sample.submitted_photo()) is not None
+
+
+def test_only_the_last_attempt_says_what_a_page_misses(tmp_path: Path) -> None:
+    archive = SealedArchive(MemoryStore(), tmp_path)
+    archive.add_item(1, "http://site.example/busy/", attempt_count=2)
+    archive.add_item(2, "http://site.example/lost/", outcome="not-captured", reason="not-found")
+    lost = {"sequence": 1, "is_held": False, "reason": "server-error"}
+    for item, attempt, capture in ((1, 1, "first"), (1, 2, "second"), (2, 1, "other")):
+        archive.add_attempt(item, capture_id=capture, attempt_number=attempt)
+        url = f"http://site.example/{capture}.css"
+        archive.add("resources", {"item_id": item_id(item), "capture_id": capture, "url": url, **lost})
+    archive.seal()
+
+    contents = read_contents(archive.store)
+
+    assert contents.tally.resources_missing == 1
+    assert [entry.url for item in contents.items for entry in item.missing] == [
+        "http://site.example/second.css"
+    ]
