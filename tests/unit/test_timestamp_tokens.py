@@ -139,7 +139,8 @@ def test_a_token_over_other_bytes_is_rejected_by_name(token, trial):
         ({"gen_time": datetime(2020, 1, 1, tzinfo=UTC)}, "clock"),
         ({"gen_time": datetime.now(UTC) + timedelta(minutes=20)}, "clock"),
     ],
-    ids=str,
+    # The same names in every worker, whenever it collects.
+    ids=lambda given: given if isinstance(given, str) else "+".join(given),
 )
 def test_a_token_with_one_fault_is_rejected_for_it(forger, fault, rule):
     with (
