@@ -3,5 +3,28 @@
 from preservation.manifest.columns import arrow_schema
 from preservation.manifest.files import open_files, read_table, write_table
 from preservation.manifest.published import data_dictionary, json_schema
+from preservation.manifest.sealed import (
+    CLUSTERS_PREFIX,
+    manifest_keys,
+    newest_clusters,
+    newest_editions,
+    newest_seals,
+    seal_key,
+    sealed_keys,
+)
 
-__all__ = ["arrow_schema", "data_dictionary", "json_schema", "open_files", "read_table", "write_table"]
+__all__ = [
+    "CLUSTERS_PREFIX",
+    "arrow_schema",
+    "data_dictionary",
+    "json_schema",
+    "manifest_keys",
+    "newest_clusters",
+    "newest_editions",
+    "newest_seals",
+    "open_files",
+    "read_table",
+    "seal_key",
+    "sealed_keys",
+    "write_table",
+]

@@ -36,7 +36,7 @@ _FINAL = {
     Outcome.NOT_CAPTURED: Status.NOT_CAPTURED,
 }
 
-MOST_INTERRUPTIONS = 5
+MOST_INTERRUPTIONS = 20
 """An item in whose attempts this many workers died is given up: it may be what kills them."""
 
 _INTERRUPTED = "Interrupted"

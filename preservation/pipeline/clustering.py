@@ -9,7 +9,7 @@ from typing import Any
 
 from preservation import similarity
 from preservation.custody import CustodyLog
-from preservation.manifest import read_table, write_table
+from preservation.manifest import CLUSTERS_PREFIX, newest_clusters, read_table, write_table
 from preservation.model.digests import fixity_of_file
 from preservation.model.tables import CAPTURES, CLUSTERS, FINGERPRINTS, OBJECTS, Row
 from preservation.pipeline.archive import open_archive
@@ -18,8 +18,6 @@ from preservation.pipeline.leasing import held
 from preservation.settings import Settings
 from preservation.state import open_database
 from preservation.store.port import ObjectStore
-
-PREFIX = "derived/clusters/"
 
 
 def cluster(settings: Settings) -> dict[str, Any]:
@@ -40,8 +38,8 @@ def cluster(settings: Settings) -> dict[str, Any]:
 def list_clusters(settings: Settings) -> list[dict[str, Any]]:
     """The newest clustering, one member list per group; none before the first."""
     store = open_archive(settings)
-    keys = sorted(store.keys(PREFIX))
-    rows = read_table(store.read(keys[-1]), CLUSTERS) if keys else []
+    key = newest_clusters(store)
+    rows = [] if key is None else read_table(store.read(key), CLUSTERS)
     return similarity.clusters_summary(rows)
 
 
@@ -64,17 +62,17 @@ def _clusters_of(store: ObjectStore) -> list[Row]:
 
 def _write(settings: Settings, store: ObjectStore, rows: list[Row]) -> tuple[str | None, bool]:
     """Store *rows* unless the newest clustering is the same; its key, and whether it is new."""
-    keys = sorted(store.keys(PREFIX))
-    if not rows and not keys:
+    newest = newest_clusters(store)
+    if not rows and newest is None:
         return None, False
     settings.work.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=settings.work) as folder:
         path = Path(folder) / "clusters.parquet"
         write_table(path, CLUSTERS, rows)
         sha256 = fixity_of_file(path).sha256
-        if keys and keys[-1].endswith(f"-{sha256}.parquet"):
-            return keys[-1], False
+        if newest is not None and newest.endswith(f"-{sha256}.parquet"):
+            return newest, False
         size = CustodyLog(store, settings.log_origin).size()
-        key = f"{PREFIX}{size:012}-{sha256}.parquet"
+        key = f"{CLUSTERS_PREFIX}{size:012}-{sha256}.parquet"
         store.put_file(key, path, sha256)
         return key, True

@@ -7,6 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
 
 from preservation import clock
+from preservation.errors import PreservationError
 from preservation.model.vocabulary import Engine
 from preservation.pipeline.capturing import capture_batch
 from preservation.pipeline.characterising import characterise_batch
@@ -28,6 +29,10 @@ def run_until_idle(settings: Settings, progress: Progress = lambda _: None) -> d
     """Capture, characterise, seal and cluster until no item waits for a try.
 
     Items that wait for their next try are waited for. Safe to stop and to run again at any time.
+
+    Raises:
+        PreservationError: Something stops an engine (a program is missing, the disk is full). What
+            the others had begun is finished and sealed first; the rest stays queued.
     """
     reconcile(settings)
     runner = _Runner(settings, progress)
@@ -35,6 +40,8 @@ def run_until_idle(settings: Settings, progress: Progress = lambda _: None) -> d
         while runner.advance(pool):
             pass
     runner.seal()
+    if runner.stopped_by is not None:
+        raise runner.stopped_by
     return {"sealed_batches": runner.sealed, "clusters": cluster(settings)}
 
 
@@ -47,24 +54,35 @@ class _Runner:
         self._busy: dict[Engine, Future[None]] = {}
         self._sealed_at = self._announced_at = clock.monotonic_s()
         self.sealed: list[str] = []
+        self.stopped_by: PreservationError | None = None
 
     def advance(self, pool: ThreadPoolExecutor) -> bool:
         """Hand out work and wait a moment; False when there is none left."""
-        plan(self._settings)
-        for engine in Engine:
-            if engine not in self._busy and open_batches(self._settings, engine):
-                self._busy[engine] = pool.submit(self._work, engine)
+        if self.stopped_by is None:
+            self._hand_out(pool)
         wait(self._busy.values(), timeout=_POLL_S, return_when=FIRST_COMPLETED)
         for engine in [engine for engine, future in self._busy.items() if future.done()]:
-            self._busy.pop(engine).result()
+            self._collect(self._busy.pop(engine))
         if clock.monotonic_s() - self._sealed_at > _SEAL_EVERY_S:
             self.seal()
-        return bool(self._busy) or self._waits()
+        return bool(self._busy) or (self.stopped_by is None and self._waits())
 
     def seal(self) -> None:
         """Seal what is finished by now."""
         self.sealed += seal_ready(self._settings, self._progress)
         self._sealed_at = clock.monotonic_s()
+
+    def _hand_out(self, pool: ThreadPoolExecutor) -> None:
+        plan(self._settings)
+        for engine in Engine:
+            if engine not in self._busy and open_batches(self._settings, engine):
+                self._busy[engine] = pool.submit(self._work, engine)
+
+    def _collect(self, done: Future[None]) -> None:
+        try:
+            done.result()
+        except PreservationError as error:
+            self.stopped_by = self.stopped_by or error
 
     def _work(self, engine: Engine) -> None:
         for batch_id in open_batches(self._settings, engine):
@@ -76,8 +94,10 @@ class _Runner:
         waiting, seconds = waiting_count(self._database)
         if waiting and seconds:
             self._announce(f"{waiting} item(s) wait for their next try, the first in {seconds:.0f} s")
-            clock.sleep(min(seconds, _POLL_S))
-        return bool(waiting) or any(open_batches(self._settings, engine) for engine in Engine)
+        is_work_left = bool(waiting) or any(open_batches(self._settings, engine) for engine in Engine)
+        if is_work_left:
+            clock.sleep(_POLL_S)
+        return is_work_left
 
     def _announce(self, message: str) -> None:
         if clock.monotonic_s() - self._announced_at > _ANNOUNCE_EVERY_S:

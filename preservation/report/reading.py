@@ -5,13 +5,12 @@ not the archive's size.
 from __future__ import annotations
 
 import json
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
-from preservation.manifest import read_table
+from preservation.manifest import manifest_keys, newest_clusters, newest_seals, read_table
 from preservation.model.tables import CLUSTERS, TABLES, Row
 from preservation.model.vocabulary import Outcome, Reason
 from preservation.report.contents import (
@@ -36,7 +35,6 @@ LARGEST_CLUSTER_LIST = 100
 LARGEST_MEMBER_LIST = 24
 
 _FAILED = Outcome.NOT_CAPTURED
-_CLUSTER_FOLDER = "derived/clusters/"
 
 
 def read_contents(store: ObjectStore) -> Contents:
@@ -54,28 +52,14 @@ def read_contents(store: ObjectStore) -> Contents:
     return contents
 
 
-def newest_seals(store: ObjectStore) -> list[dict[str, Any]]:
-    """The newest seal of each batch, in the order of the custody log."""
-    newest: dict[str, tuple[int, dict[str, Any]]] = {}
-    for key in store.keys("seals/"):
-        seal = json.loads(store.read(key))
-        _, _, suffix = key.removesuffix(".json").partition(".")
-        number = int(suffix or 1)
-        if number >= newest.get(seal["batch_id"], (0, {}))[0]:
-            newest[seal["batch_id"]] = (number, seal)
-    return sorted((seal for _, seal in newest.values()), key=lambda seal: int(seal["log"]["start"]))
-
-
 def _archive_id(store: ObjectStore) -> str:
     return str(json.loads(store.read("archive.json"))["archive_id"])
 
 
 def _rows(store: ObjectStore, seal: dict[str, Any], table_name: str) -> list[Row]:
-    """The rows of *table_name* in all editions of its file, the earliest first."""
-    file_name = re.compile(rf"/manifest/{table_name}(?:\.(\d+))?\.parquet$")
-    editions = {int(found[1] or 1): key for key in seal["files"] if (found := file_name.search(key))}
-    tables = (read_table(store.read(key), TABLES[table_name]) for _, key in sorted(editions.items()))
-    return [row for rows in tables for row in rows]
+    """The rows of *table_name* in a sealed batch."""
+    key = manifest_keys(seal).get(table_name)
+    return [] if key is None else read_table(store.read(key), TABLES[table_name])
 
 
 def _add_batch(contents: Contents, store: ObjectStore, seal: dict[str, Any]) -> None:
@@ -225,11 +209,11 @@ def _timestamp(entry: dict[str, Any], facts: dict[str, Row]) -> TimeStamp:
 
 
 def _add_clusters(contents: Contents, store: ObjectStore, names: dict[str, str]) -> None:
-    """Add the newest version of the clusters: keys begin with the log's size in 12 digits."""
-    versions = list(store.keys(_CLUSTER_FOLDER))
-    if not versions:
+    """Add the newest clustering."""
+    key = newest_clusters(store)
+    if key is None:
         return
-    rows = read_table(store.read(versions[-1]), CLUSTERS)
+    rows = read_table(store.read(key), CLUSTERS)
     rows.sort(key=_place_in_cluster)
     for number, cluster in enumerate(_clusters(rows, names), start=1):
         contents.cluster_count = number

@@ -40,7 +40,11 @@ class SealedManifests:
         self.seal(f"{batch_id}.{number}", [*keys, newer])
 
     def seal(self, name: str, keys: Sequence[str]) -> None:
-        document = {"files": {key: {"sha256": "", "size_bytes": 0} for key in keys}}
+        document = {
+            "batch_id": name.partition(".")[0],
+            "log": {"start": len(list((self.root / "seals").iterdir()))},
+            "files": {key: {"sha256": "", "size_bytes": 0} for key in keys},
+        }
         (self.root / f"seals/{name}.json").write_text(json.dumps(document))
 
     def clusters(self, log_size: int, rows: Sequence[Row]) -> None:

@@ -17,7 +17,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import PurePosixPath
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, insert, select, update
@@ -32,7 +31,7 @@ from preservation.custody import (
     SigningKey,
     sign_document,
 )
-from preservation.manifest import read_table
+from preservation.manifest import manifest_keys, newest_editions, newest_seals, read_table, seal_key
 from preservation.model.digests import sha256_of
 from preservation.model.tables import TIMESTAMPS
 from preservation.model.vocabulary import EventType, Status
@@ -42,7 +41,6 @@ from preservation.pipeline.characterising import FINISHED
 from preservation.pipeline.events import record_event
 from preservation.pipeline.leasing import Held, held
 from preservation.pipeline.returning import return_sheets
-from preservation.pipeline.sealing.seals import edition_count, newest_seals, seal_key
 from preservation.pipeline.sealing.staging import Stage, batch_prefix, stage, stage_folder
 from preservation.pipeline.sealing.stamping import (
     Stamping,
@@ -307,7 +305,7 @@ def _stamp_pending(sealer: _Sealer, progress: Progress) -> None:
         waiting = connection.execute(query).all()
     if not waiting or not sealer.settings.authorities:
         return
-    seals = newest_seals(sealer.store)
+    seals = {seal["batch_id"]: seal for seal in newest_seals(sealer.store)}
     for row in waiting:
         status = _stamp_again(sealer, row, seals[row.batch_id])
         progress(f"time stamps of batch {row.batch_id}: {status}")
@@ -315,9 +313,8 @@ def _stamp_pending(sealer: _Sealer, progress: Progress) -> None:
 
 def _stamp_again(sealer: _Sealer, batch: Any, seal: dict[str, Any]) -> str:
     """Write a further edition of the seal if an authority answers now; the status reached."""
-    edition = edition_count(sealer.store, batch.batch_id) + 1
-    tables = [key for key in seal["files"] if PurePosixPath(key).name.startswith("timestamps.")]
-    earlier = read_table(sealer.store.read(max(tables, key=_edition_of)), TIMESTAMPS)
+    edition = newest_editions(sealer.store)[batch.batch_id] + 1
+    earlier = read_table(sealer.store.read(manifest_keys(seal)[TIMESTAMPS.name]), TIMESTAMPS)
     job = StampJob(
         checkpoint=sealer.log.checkpoint(sealer.key, size=seal["checkpoint"]["size"]),
         batch_id=batch.batch_id,
@@ -339,9 +336,3 @@ def _stamp_again(sealer: _Sealer, batch: Any, seal: dict[str, Any]) -> str:
         sealer.note_stamps(batch.batch_id, stamping)
     shutil.rmtree(stage_folder(sealer.settings, batch.batch_id), ignore_errors=True)
     return str(answers["status"])
-
-
-def _edition_of(table_key: str) -> int:
-    """Edition of ``.../timestamps.parquet`` (1) or ``.../timestamps.<n>.parquet``."""
-    middle = PurePosixPath(table_key).name.split(".")[1]
-    return int(middle) if middle.isdigit() else 1
