@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import preservation
-from preservation import pipeline
+from preservation import clock, pipeline
 from preservation.cli.options import (
     Progress,
     home_option,
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from preservation.verify import Verdict
 
 Context = click.Context
+
+_SAY_EVERY_S = 3.0
 
 
 @click.group(
@@ -314,16 +316,15 @@ def down(context: Context) -> None:
 
 
 class _Percentage:
-    """Progress of a check over bytes, a line at each tenth."""
+    """Progress of a check over bytes: a line every few seconds, none for a short one."""
 
     def __init__(self) -> None:
-        self._tenth, self._say = 0, Progress()
+        self._said_at, self._say = clock.monotonic_s(), Progress()
 
     def __call__(self, done: int, total: int) -> None:
-        tenth = done * 10 // max(total, 1)
-        if tenth > self._tenth:
-            self._tenth = tenth
-            self._say(f"checked {tenth * 10} % of {total:,} bytes")
+        if clock.monotonic_s() - self._said_at > _SAY_EVERY_S:
+            self._said_at = clock.monotonic_s()
+            self._say(f"checked {done * 100 // max(total, 1)} % of {total:,} bytes")
 
 
 def _default_home() -> Path:

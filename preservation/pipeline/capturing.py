@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import traceback
 from collections import Counter
@@ -188,6 +189,9 @@ def _capture_now(work: _Work, recorder: Recorder, item: Any, number: int) -> Cap
     try:
         return recorder.capture(request)
     except PreservationError:
+        # Nothing was asked of the site, or nothing of it could be kept: it was no attempt.
+        shutil.rmtree(folder, ignore_errors=True)
+        _set_status(work, item.item_id, Status.CAPTURE_QUEUED)
         raise
     except Exception as error:  # noqa: BLE001 - a process edge: one item's surprise costs one item
         return _surprise(started_at, error)
