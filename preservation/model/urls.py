@@ -96,3 +96,12 @@ def _without_dot_segments(path: str) -> str:
     if segments[-1] in {".", ".."}:
         kept.append("")
     return "/".join(kept)
+
+
+def requested_url(submitted_url: str | None) -> str | None:
+    """The URL as it is asked for: byte for byte as submitted, but for white space around it.
+
+    Copying from a chat or a sheet brings such spaces along; no URL begins or ends with one (RFC
+    3986, appendix C).
+    """
+    return None if submitted_url is None else submitted_url.strip()

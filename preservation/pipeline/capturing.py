@@ -21,6 +21,7 @@ from preservation.capture import Recorder, recorder_for
 from preservation.errors import PreservationError
 from preservation.model.captures import CaptureRequest, CaptureResult
 from preservation.model.retries import wait_before_next_try
+from preservation.model.urls import requested_url
 from preservation.model.vocabulary import Engine, EventType, Outcome, Reason, Role, Status
 from preservation.pipeline import spool
 from preservation.pipeline.events import record_event
@@ -195,15 +196,6 @@ def _capture_now(work: _Work, recorder: Recorder, item: Any, number: int) -> Cap
         raise
     except Exception as error:  # noqa: BLE001 - a process edge: one item's surprise costs one item
         return _surprise(started_at, error)
-
-
-def requested_url(submitted_url: str | None) -> str | None:
-    """The URL as it is asked for: byte for byte as submitted, but for white space around it.
-
-    Copying from a chat or a sheet brings such spaces along; no URL begins or ends with one (RFC
-    3986, appendix C).
-    """
-    return None if submitted_url is None else submitted_url.strip()
 
 
 def _interrupted(started_at: Any) -> CaptureResult:

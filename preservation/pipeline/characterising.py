@@ -17,18 +17,15 @@ from preservation import clock
 from preservation.metadata import Describer, tool_versions
 from preservation.model.captures import CapturedObject, CaptureResult
 from preservation.model.digests import chunks_of
-from preservation.model.vocabulary import EventType, Status
+from preservation.model.vocabulary import EventType
 from preservation.pipeline import spool
 from preservation.pipeline.events import record_event
 from preservation.pipeline.leasing import Held, held
+from preservation.pipeline.planning import FINISHED
 from preservation.settings import Settings
 from preservation.similarity import fingerprints_of, is_eligible
 from preservation.state import open_database, reading, schema
 from preservation.store.warc import payload_at
-
-FINISHED = (Status.CAPTURED, Status.PARTLY_CAPTURED, Status.NOT_CAPTURED)
-
-DESCRIPTION = "description.json"
 
 
 def characterise_batch(settings: Settings, batch_id: str) -> dict[str, Any]:
@@ -50,14 +47,6 @@ def characterise_batch(settings: Settings, batch_id: str) -> dict[str, Any]:
                 _commit(database, lease, settings, item_id)
         _finish_batch(database, lease, batch_id)
     return {"batch_id": batch_id, **counts}
-
-
-def results_of(settings: Settings, item_id: str, attempts: int) -> Iterator[tuple[int, CaptureResult]]:
-    """Number and result of each attempt of an item that isn't sealed yet."""
-    for number in range(1, attempts + 1):
-        result = spool.result_of(spool.attempt_folder(settings, item_id, number))
-        if result is not None:
-            yield number, result
 
 
 def _is_captured(database: Database, batch_id: str) -> bool:
@@ -82,13 +71,13 @@ def _characterise(
 ) -> Counter[str]:
     """Write the item's description: one entry per distinct bitstream, under its SHA-256."""
     described: dict[str, Any] = {}
-    for number, result in results_of(settings, item_id, attempts):
+    for number, result in spool.results_of(settings, item_id, attempts):
         folder = spool.attempt_folder(settings, item_id, number)
         for entry in result.objects:
             if entry.sha256 not in described:
                 described[entry.sha256] = _describe(describer, folder, result, entry)
     document = {"objects": described, "tools": tool_versions()}
-    spool.write_json(spool.item_folder(settings, item_id) / DESCRIPTION, document)
+    spool.write_json(spool.item_folder(settings, item_id) / spool.DESCRIPTION, document)
     return Counter(
         objects=len(described), fingerprints=sum(len(d["fingerprints"]) for d in described.values())
     )
@@ -131,7 +120,7 @@ def payload_file(folder: Path, result: CaptureResult, entry: CapturedObject) -> 
 
 
 def _commit(database: Database, lease: Held, settings: Settings, item_id: str) -> None:
-    document = spool.read_json(spool.item_folder(settings, item_id) / DESCRIPTION)
+    document = spool.read_json(spool.item_folder(settings, item_id) / spool.DESCRIPTION)
     objects = document["objects"]
     hashed = sorted(sha256 for sha256, entry in objects.items() if entry["fingerprints"])
     with database.begin() as connection:

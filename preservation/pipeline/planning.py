@@ -16,6 +16,8 @@ from preservation.settings import Settings
 from preservation.state import open_database, reading, schema
 
 WAITING = (Status.ACCEPTED, Status.CAPTURE_QUEUED)
+FINISHED = (Status.CAPTURED, Status.PARTLY_CAPTURED, Status.NOT_CAPTURED)
+"""Captured as far as it will be, and not sealed yet (or final, when not captured whole)."""
 UNFINISHED_BATCH = ("open", "captured")
 
 MOST_OPEN_BATCHES = 16

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -29,6 +30,9 @@ from preservation.model.captures import (
 )
 from preservation.model.vocabulary import Engine, Outcome, Reason, Role
 from preservation.settings import Settings
+
+DESCRIPTION = "description.json"
+"""Name of the file in an item's folder that tells what its bitstreams are."""
 
 
 def item_folder(settings: Settings, item_id: str) -> Path:
@@ -67,6 +71,14 @@ def result_of(folder: Path) -> CaptureResult | None:
     """What the attempt in *folder* came to; None if it didn't finish."""
     document = read_json(folder / "result.json")
     return None if document is None else _result(document)
+
+
+def results_of(settings: Settings, item_id: str, attempts: int) -> Iterator[tuple[int, CaptureResult]]:
+    """Number and result of each attempt of an item that isn't sealed yet."""
+    for number in range(1, attempts + 1):
+        result = result_of(attempt_folder(settings, item_id, number))
+        if result is not None:
+            yield number, result
 
 
 def discard_torn_files(folder: Path) -> None:

@@ -37,9 +37,9 @@ from preservation.model.tables import TIMESTAMPS
 from preservation.model.vocabulary import EventType, Status
 from preservation.pipeline import spool
 from preservation.pipeline.archive import open_archive
-from preservation.pipeline.characterising import FINISHED
 from preservation.pipeline.events import record_event
 from preservation.pipeline.leasing import Held, held
+from preservation.pipeline.planning import FINISHED
 from preservation.pipeline.returning import return_sheets
 from preservation.pipeline.sealing.staging import Stage, batch_prefix, stage, stage_folder
 from preservation.pipeline.sealing.stamping import (

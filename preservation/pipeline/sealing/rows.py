@@ -9,8 +9,8 @@ from typing import Any
 from preservation.model import tables
 from preservation.model.captures import CapturedObject, CaptureResult
 from preservation.model.tables import Row
+from preservation.model.urls import requested_url
 from preservation.model.vocabulary import Reason
-from preservation.pipeline.capturing import requested_url
 from preservation.pipeline.sealing.packing import PackedAttempt
 
 Rows = list[tuple[str, Row]]

@@ -25,7 +25,6 @@ from preservation.model.digests import fixity_of_file
 from preservation.model.tables import EVENTS, MANIFEST_TABLES, TIMESTAMPS, Row
 from preservation.model.vocabulary import EventType
 from preservation.pipeline import spool
-from preservation.pipeline.characterising import DESCRIPTION, results_of
 from preservation.pipeline.events import AGENT
 from preservation.pipeline.sealing import rows
 from preservation.pipeline.sealing.packing import Packer
@@ -156,8 +155,8 @@ def _rows_of_item(
     connection: Connection, settings: Settings, item: Any, packer: Packer
 ) -> Iterable[tuple[str, Row]]:
     folder = spool.item_folder(settings, item.item_id)
-    description = spool.read_json(folder / DESCRIPTION)
-    results = dict(results_of(settings, item.item_id, item.attempt_count))
+    description = spool.read_json(folder / spool.DESCRIPTION)
+    results = dict(spool.results_of(settings, item.item_id, item.attempt_count))
     yield "items", rows.item_row(item, list(results.values()))
     for attempt in _attempts(connection, item):
         result = results[attempt.attempt_number]
