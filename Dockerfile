@@ -6,7 +6,7 @@ FROM python:3.12-slim-bookworm
 
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-        ca-certificates chromium ffmpeg fontconfig fonts-noto-core g++ \
+        ca-certificates chromium chromium-sandbox ffmpeg fontconfig fonts-noto-core g++ \
         libimage-exiftool-perl openssl tini \
     && rm -rf /var/lib/apt/lists/*
 

@@ -69,7 +69,7 @@ class SettingsInvalid(BadInput):
 
 
 class ProgramMissing(BadInput):
-    """A program that the work needs isn't installed; the remedy is the command that installs it."""
+    """A program that the work needs isn't installed or can't start; the remedy says what to do."""
 
 
 class PolicyRefusal(PreservationError):

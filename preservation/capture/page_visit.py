@@ -9,10 +9,11 @@ from typing import Any, Self
 
 from preservation import clock
 from preservation.capture import page_script
-from preservation.capture.browser import Browser
+from preservation.capture.browser import Browser, browser_program
 from preservation.capture.devtools import BrowserGone, DevToolsFault
 from preservation.capture.gateway import Gateway
 from preservation.capture.page_traffic import LARGEST_BROWSER_BODY_BYTES, Traffic
+from preservation.errors import ProgramMissing
 from preservation.settings import Limits
 
 VIEWPORT_PX = (1280, 1024)
@@ -73,8 +74,11 @@ class Visit:
 
         The browser's own requests, if it makes any, go to the process-wide proxy, which doesn't
         exist.
+
+        Raises:
+            ProgramMissing: The browser can't start on this machine: no site is to blame.
         """
-        version = self._call("Browser.getVersion", browser=True)
+        version = self._first_answer()
         self.product, self.user_agent = version["product"], user_agent or version["userAgent"]
         context = self._call(
             "Target.createBrowserContext",
@@ -99,6 +103,15 @@ class Visit:
         for method, parameters in _preparations(user_agent):
             self._call(method, parameters)
         self.traffic.main_frame = self._call("Page.getFrameTree")["frameTree"]["frame"]["id"]
+
+    def _first_answer(self) -> dict[str, Any]:
+        try:
+            return self._call("Browser.getVersion", browser=True)
+        except BrowserGone as error:
+            raise ProgramMissing(
+                f"{browser_program()} can't start: {self._browser.last_words}.",
+                remedy="Where its sandbox is missing: apt-get install --yes chromium-sandbox",
+            ) from error
 
     def go(self, url: str) -> None:
         """Go to *url* and wait until it has loaded, failed, or taken too long."""
