@@ -13,8 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -138,15 +138,6 @@ def make_receipt(
     }
     content = canonical_json(document)
     return Receipt(receipt_id=receipt_id, content=content, signature=key.sign(content))
-
-
-def is_genuine(content: bytes, signature: bytes, public_key: Ed25519PublicKey) -> bool:
-    """Whether *signature* over *content* was made with the private part of *public_key*."""
-    try:
-        public_key.verify(signature, content)
-    except InvalidSignature:
-        return False
-    return True
 
 
 def receipt_folder(settings: Settings, submission_id: str) -> Path:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import http.server
+import sqlite3
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from tests.conftest import new_deployment
 
@@ -40,6 +41,16 @@ def _point_authority_at(deployment, url: str) -> str:
     return original
 
 
+def _set_timestamp_status(deployment, status: str) -> None:
+    with closing(sqlite3.connect(deployment.home / "preserve.db")) as database, database:
+        database.execute("UPDATE seal_batch SET timestamp_status = ?", [status])
+
+
+def _timestamp_statuses(deployment) -> list[str]:
+    with closing(sqlite3.connect(deployment.home / "preserve.db")) as database:
+        return [row[0] for row in database.execute("SELECT timestamp_status FROM seal_batch")]
+
+
 def test_an_authority_that_answers_garbage_leaves_an_honest_gap_that_is_closed_later(tmp_path, site):
     deployment = new_deployment(tmp_path / "home")
     photo = next(path for path in site.expected() if path.endswith(".jpg"))
@@ -59,6 +70,14 @@ def test_an_authority_that_answers_garbage_leaves_an_honest_gap_that_is_closed_l
 
     assert deployment.json("verify")["verdict"] == "proven"
     assert [r["status"] for r in deployment.query("SELECT status FROM timestamps")] == ["accepted"]
+    seals = sorted((deployment.home / "archive/seals").iterdir())
+
+    # As if that run had ended between the seal and its note in the database.
+    _set_timestamp_status(deployment, "pending")
+    deployment.preserve("run", "--until-idle")
+
+    assert _timestamp_statuses(deployment) == ["sealed"]
+    assert sorted((deployment.home / "archive/seals").iterdir()) == seals
 
 
 def test_an_archive_of_somebody_else_is_refused_and_left_alone(tmp_path):

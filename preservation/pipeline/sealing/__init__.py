@@ -186,18 +186,13 @@ class _Sealer:
                 .where(item.c.sealed_batch_id == batch.batch_id, item.c.status == Status.CAPTURED)
                 .values(status=Status.PRESERVED, updated_at=clock.now())
             )
-        self.note_stamps(batch.batch_id, stamping)
+            _note_stamps(connection, batch.batch_id, stamping)
 
     def note_stamps(self, batch_id: str, stamping: Stamping) -> None:
         """Note how far the batch's checkpoint is stamped."""
         with self.database.begin() as connection:
             self.lease.check(connection)
-            connection.execute(
-                update(schema.seal_batch)
-                .where(schema.seal_batch.c.batch_id == batch_id)
-                .values(timestamp_status=stamping.status)
-            )
-            _record_stamps(connection, batch_id, stamping)
+            _note_stamps(connection, batch_id, stamping)
 
     def _clear(self, batch_id: str) -> None:
         """Remove what the archive now holds; sheets and files still in use stay."""
@@ -277,10 +272,14 @@ def _is_awaited(connection: Connection, file_key: str) -> bool:
     return connection.execute(query).scalar_one() > 0
 
 
-def _record_stamps(connection: Connection, batch_id: str, stamping: Stamping) -> None:
-    """Log each accepted token with the next batch, so that each seal renews the earlier ones
-    (RFC 4998 5.2).
+def _note_stamps(connection: Connection, batch_id: str, stamping: Stamping) -> None:
+    """Note the status, and log each accepted token with the next batch, so that each seal renews
+    the earlier ones (RFC 4998 5.2).
     """
+    batch = schema.seal_batch
+    connection.execute(
+        update(batch).where(batch.c.batch_id == batch_id).values(timestamp_status=stamping.status)
+    )
     for entry in stamping.entries:
         if entry["status"] == "accepted":
             record_event(
@@ -313,6 +312,10 @@ def _stamp_pending(sealer: _Sealer, progress: Progress) -> None:
 
 def _stamp_again(sealer: _Sealer, batch: Any, seal: dict[str, Any]) -> str:
     """Write a further edition of the seal if an authority answers now; the status reached."""
+    if seal["status"] != batch.timestamp_status:
+        # An earlier run ended between this edition of the seal and its note.
+        sealer.note_stamps(batch.batch_id, Stamping.of(seal))
+        return str(seal["status"])
     edition = newest_editions(sealer.store)[batch.batch_id] + 1
     earlier = read_table(sealer.store.read(manifest_keys(seal)[TIMESTAMPS.name]), TIMESTAMPS)
     job = StampJob(

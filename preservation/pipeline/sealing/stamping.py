@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
 from preservation import clock
 from preservation.custody import Checkpoint
@@ -32,6 +33,16 @@ class Stamping:
     """One per authority, as in the seal."""
     files: dict[str, dict[str, Any]]
     """Archive key to size and SHA-256: tokens, chains, the timestamps table."""
+
+    @classmethod
+    def of(cls, seal: Mapping[str, Any]) -> Self:
+        """What a seal says of its stamping."""
+        return cls(
+            status=seal["status"],
+            sealed_at=seal["sealed_at"],
+            entries=seal["timestamps"],
+            files=seal["files"],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
