@@ -7,7 +7,7 @@ FROM python:3.12-slim-bookworm
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
         ca-certificates chromium chromium-sandbox ffmpeg fontconfig fonts-noto-core g++ \
-        libimage-exiftool-perl openssl tini \
+        libimage-exiftool-perl libnss3-tools openssl tini \
     && rm -rf /var/lib/apt/lists/*
 
 WORKDIR /app
@@ -15,7 +15,7 @@ COPY requirements/bootstrap.lock requirements/team.lock requirements/
 RUN python -m venv /opt/venv \
     && /opt/venv/bin/pip install --no-cache-dir --require-hashes -r requirements/bootstrap.lock \
     && /opt/venv/bin/uv pip install --no-cache --python /opt/venv/bin/python --require-hashes \
-        --compile-bytecode -r requirements/team.lock
+        --no-deps --compile-bytecode -r requirements/team.lock
 ENV PATH=/opt/venv/bin:$PATH
 
 COPY LICENSE README.md pyproject.toml ./

@@ -7,20 +7,19 @@ PreservationError
 │   └── ProgramMissing
 ├── PolicyRefusal          RECORD  exit 3   a rule forbids it; the rule is named
 │   ├── OrganisationUnknown
-│   ├── AgreementRefusal
-│   └── NetworkRefused
-├── CaptureFailed          RECORD or RETRY, by its reason (see model.reasons)
+│   └── AgreementRefusal
 ├── LeaseLost              RECORD  exit 4   somebody else owns the work now
 ├── Unavailable            RETRY   exit 4   the world may change
 │   ├── StoreUnavailable
 │   ├── AuthorityUnavailable
 │   └── StateUnavailable
 └── EvidenceAtRisk         STOP    exit 1   going on would harm: a person looks
-├── StoreConflict
-├── StoreFull
-├── ForeignArchive
-├── LogBroken
-└── TokenRejected
+    ├── StoreConflict
+    ├── StoreFull
+    ├── ForeignArchive
+    ├── LogBroken
+    ├── RecordingUnreadable
+    └── TokenRejected
 """
 
 from __future__ import annotations
@@ -87,21 +86,6 @@ class AgreementRefusal(PolicyRefusal):
     """The organisation's agreement doesn't allow it; the message names the clause."""
 
 
-class NetworkRefused(PolicyRefusal):
-    """The address lies in a network that captures may not reach."""
-
-
-class CaptureFailed(PreservationError):
-    """One capture attempt did not get the material; *reason* is a word of `model.Reason`."""
-
-    disposition = Disposition.RECORD
-
-    def __init__(self, reason: str, message: str, *, retry_after_s: int | None = None) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.retry_after_s = retry_after_s
-
-
 class LeaseLost(PreservationError):
     """Another worker took the work over; the present one must stop and leave no effect."""
 
@@ -146,6 +130,10 @@ class ForeignArchive(EvidenceAtRisk):
 
 class LogBroken(EvidenceAtRisk):
     """The custody log contradicts itself."""
+
+
+class RecordingUnreadable(EvidenceAtRisk):
+    """The file isn't a recording of the wire, or contradicts itself; the message names the place."""
 
 
 class TokenRejected(EvidenceAtRisk):

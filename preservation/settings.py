@@ -38,6 +38,17 @@ class AuthoritySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EgressSettings:
+    """One named way out, and the hosts that must take it."""
+
+    name: str
+    url: str
+    """``socks5://host:port``, ``http://host:port`` or ``tor://host:port`` (a circuit per attempt)."""
+    hosts: tuple[str, ...] = ()
+    """Host suffixes like ``.onion`` that leave this way whatever the default is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Bounds on a single capture attempt."""
 
@@ -48,6 +59,22 @@ class Limits:
     post_deadline_s: int = 900
     file_deadline_s: int = 3600
     largest_object_bytes: int = 20 << 30
+    largest_item_bytes: int = 40 << 30
+    """All that one attempt may receive."""
+    largest_page_bytes: int = 1 << 30
+    """All that an attempt at a page may receive; what is larger is fetched as a file."""
+    largest_recorded_bytes: int = 64 << 20
+    """Of one connection; what comes after is stored as its body alone."""
+    largest_decoding_ratio: int = 200
+    """A body that unpacks to more than this many times its size is kept packed."""
+    lowest_rate_bytes_s: int = 512
+    """A transfer slower than this over 30 s is ended."""
+    host_interval_ms: int = 200
+    """Least time between the beginnings of two attempts at one host, by all processes together."""
+    browser_memory_mb: int = 2048
+    """A browser that holds more than this is ended with its page."""
+    browser_pages: int = 40
+    """Pages after which a browser is replaced by a fresh one."""
     largest_redirect_chain: int = 20
     batch_items: int = 50
     """Items of one engine that one task works on."""
@@ -82,6 +109,15 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     user_agent: str | None = None
     """Overrides the browser's own User-Agent; recorded with each request either way."""
+    capture_roots: Path | None = None
+    """PEM file with roots that captures trust beside the usual ones: closed networks, and tests."""
+    keeps_recordings: bool = True
+    """Whether an attempt's recording of the wire, keys included, is stored with what it says."""
+    post_comments: bool = False
+    """Whether the comments of posts are taken, where yt-dlp can; they are other people's words."""
+    egress: str = "direct"
+    """How captures leave: ``direct``, or the name of one of *egresses*."""
+    egresses: tuple[EgressSettings, ...] = ()
     airflow_database_url: str | None = None
     """Where Airflow keeps its own state, as ``postgresql+psycopg://...``; None: SQLite."""
     airflow_port: int = 0
@@ -158,6 +194,7 @@ def load(home: Path | None = None, environment: Mapping[str, str] | None = None)
         authorities=tuple(_authority(entry, home) for entry in document.get("authority", [])),
         limits=_limits(document.get("limits", {}), environment),
         user_agent=document.get("user_agent"),
+        **_capture(document, environment, home),
         **_airflow(document.get("airflow", {}), environment),
     )
 
@@ -208,6 +245,34 @@ def _airflow(section: Mapping[str, Any], environment: Mapping[str, str]) -> dict
         if folder:
             values[name] = Path(folder).expanduser().absolute()
     return values
+
+
+def _capture(document: Mapping[str, Any], environment: Mapping[str, str], home: Path) -> dict[str, Any]:
+    """How captures trust, keep and leave."""
+    roots = environment.get("PRESERVE_CAPTURE_ROOTS", document.get("capture_roots"))
+    egresses = tuple(_egress(entry) for entry in document.get("egresses", []))
+    chosen = environment.get("PRESERVE_EGRESS") or str(document.get("egress", "direct"))
+    if chosen not in {"direct", *(egress.name for egress in egresses)}:
+        msg = f"The egress {chosen!r} isn't one of {SETTINGS_FILE}'s [[egresses]]."
+        raise SettingsInvalid(msg, remedy="Name one of them, or direct.")
+    return {
+        "capture_roots": home / Path(roots).expanduser() if roots else None,
+        "keeps_recordings": bool(document.get("keeps_recordings", True)),
+        "post_comments": bool(document.get("post_comments", False)),
+        "egress": chosen,
+        "egresses": egresses,
+    }
+
+
+def _egress(entry: Mapping[str, Any]) -> EgressSettings:
+    url = str(entry.get("url", ""))
+    is_known = url.startswith(("socks5://", "http://", "tor://")) and url.rpartition(":")[2].isdigit()
+    if not entry.get("name") or not is_known:
+        msg = f"An [[egresses]] in {SETTINGS_FILE} is {dict(entry)!r}."
+        raise SettingsInvalid(
+            msg, remedy="Give a name and a url like socks5://host:port, http://... or tor://..."
+        )
+    return EgressSettings(name=str(entry["name"]), url=url, hosts=tuple(entry.get("hosts", ())))
 
 
 def _authority(entry: Mapping[str, Any], home: Path) -> AuthoritySettings:

@@ -9,9 +9,14 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from demo.site import SampleSite
+
+# No verdict hangs on this machine's speed or on chance: no deadlines, the same examples each time.
+# New ones: pytest --hypothesis-profile=default
+hypothesis.settings.load_profile("ci")
 
 PRESERVE = Path(sys.executable).with_name("preserve")
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from preservation.capture.browser.pool import BrowserPool
 from preservation.capture.port import Recorder
 from preservation.capture.recorder import recorder_for
 
-__all__ = ["Recorder", "recorder_for"]
+__all__ = ["BrowserPool", "Recorder", "recorder_for"]

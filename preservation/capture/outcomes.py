@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from preservation.capture.gateway import Connection, Ending
+from preservation.capture.gateway.gateway import Connection, Ending
 from preservation.model.vocabulary import Reason
 
 
@@ -35,7 +35,7 @@ STATUS_REASONS: dict[int, Reason] = {
 """HTTP statuses that have a meaning of their own (RFC 9110 15, RFC 7725 for 451)."""
 
 STATUS_CLASS_REASONS: dict[int, Reason | None] = {
-    1: Reason.TOOL_ERROR,  # Python 3.11's client takes an interim 103 for the final answer.
+    1: Reason.SERVER_ERROR,  # 101: to another protocol, which nobody asked for.
     2: None,
     3: Reason.SERVER_ERROR,  # A redirect that leads nowhere.
     4: Reason.UNSUPPORTED_SITE,
@@ -45,11 +45,17 @@ STATUS_CLASS_REASONS: dict[int, Reason | None] = {
 
 ENDING_REASONS: dict[Ending, Reason] = {
     Ending.NETWORK_REFUSED: Reason.PRIVATE_NETWORK_REFUSED,
+    Ending.PORT_REFUSED: Reason.UNSUPPORTED_SITE,
     Ending.DNS_FAILED: Reason.UNREACHABLE,
     Ending.CONNECT_REFUSED: Reason.UNREACHABLE,
     Ending.CONNECT_TIMED_OUT: Reason.UNREACHABLE,
     Ending.IDLE: Reason.TIMEOUT,
+    Ending.TOO_SLOW: Reason.TIMEOUT,
     Ending.DEADLINE: Reason.TIMEOUT,
+    Ending.TOO_LARGE: Reason.TOO_LARGE,
+    Ending.TOO_MANY: Reason.TOO_LARGE,
+    # Ours to mend, and never a reason to leave another way.
+    Ending.EGRESS_FAILED: Reason.TOOL_ERROR,
 }
 """Endings of a connection that explain a failure better than a client can."""
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from preservation import clock
+from preservation.capture.gateway.politeness import Politeness
 from preservation.errors import StoreFull
 from preservation.model.captures import CaptureRequest, CaptureResult
 from preservation.model.routes import url_fault
+from preservation.model.urls import host_of
 from preservation.model.vocabulary import Engine, Outcome, Reason
 
 if TYPE_CHECKING:
@@ -24,34 +26,34 @@ _SPOOL_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES
 
 def recorder_for(engine: Engine, settings: Settings) -> Recorder:
     """The recorder of *engine*; its libraries are loaded now, those of the others aren't."""
-    return EngineRecorder(_CAPTURES[engine](), settings)
+    return EngineRecorder(_RECORDERS[engine](settings), settings)
 
 
-def _page() -> CaptureFunction:
-    from preservation.capture.page import capture_page
+def _page(settings: Settings) -> Recorder:
+    from preservation.capture.page.recorder import PageRecorder
 
-    return capture_page
-
-
-def _post() -> CaptureFunction:
-    from preservation.capture.social_media import capture_post
-
-    return capture_post
+    return PageRecorder(settings)
 
 
-def _file() -> CaptureFunction:
-    from preservation.capture.direct_file import capture_file
+def _post(settings: Settings) -> Recorder:
+    from preservation.capture.post.social_media import capture_post
 
-    return capture_file
+    return _FromFunction(capture_post, settings)
 
 
-def _submitted() -> CaptureFunction:
+def _file(settings: Settings) -> Recorder:
+    from preservation.capture.fetch.direct_file import capture_file
+
+    return _FromFunction(capture_file, settings)
+
+
+def _submitted(settings: Settings) -> Recorder:
     from preservation.capture.submitted import capture_submitted
 
-    return capture_submitted
+    return _FromFunction(capture_submitted, settings)
 
 
-_CAPTURES: dict[Engine, Callable[[], CaptureFunction]] = {
+_RECORDERS: dict[Engine, Callable[[Settings], Recorder]] = {
     Engine.PAGE: _page,
     Engine.POST: _post,
     Engine.FILE: _file,
@@ -61,10 +63,26 @@ _CAPTURES: dict[Engine, Callable[[], CaptureFunction]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class EngineRecorder:
-    """Refuses malformed URLs before anything is sent, and tells a full spool from a failed site."""
+class _FromFunction:
+    """A recorder of which nothing outlives an attempt."""
 
     make_attempt: CaptureFunction
+    settings: Settings
+
+    def capture(self, request: CaptureRequest) -> CaptureResult:
+        return self.make_attempt(request, self.settings)
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineRecorder:
+    """Refuses malformed URLs before anything is sent, waits for the host's turn, and tells a full
+    spool from a failed site.
+    """
+
+    inner: Recorder
     settings: Settings
 
     def capture(self, request: CaptureRequest) -> CaptureResult:
@@ -72,7 +90,8 @@ class EngineRecorder:
         if fault is not None:
             return _malformed(fault)
         try:
-            return self.make_attempt(request, self.settings)
+            self._wait_for_turn(request)
+            return self.inner.capture(request)
         except OSError as error:
             if error.errno not in _SPOOL_FAULTS:
                 raise
@@ -80,7 +99,16 @@ class EngineRecorder:
             raise StoreFull(msg, remedy="Make room or give permission, then run again.") from error
 
     def close(self) -> None:
-        """Nothing outlives an attempt."""
+        """Let go of what the engine holds."""
+        self.inner.close()
+
+    def _wait_for_turn(self, request: CaptureRequest) -> None:
+        """Attempts at one host begin apart, by whichever process."""
+        if request.url is not None:
+            politeness = Politeness(
+                self.settings.work / "politeness", interval_ms=self.settings.limits.host_interval_ms
+            )
+            politeness.wait_for_turn(host_of(request.url) or "")
 
 
 def _malformed(fault: str) -> CaptureResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import ssl
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
@@ -10,15 +11,26 @@ from importlib.metadata import PackageNotFoundError, version
 def tools_used(*packages: str, **others: str) -> dict[str, str]:
     """Versions of Python, of this project, of *packages*, and of *others* as given."""
     return {
-        "preservation": _version_of("preservation"),
+        "preservation": version_of("preservation"),
         "python": platform.python_version(),
-        **{package: _version_of(package) for package in packages},
+        **{package: version_of(package) for package in packages},
         **others,
     }
 
 
+def tools_of_client(**others: str) -> dict[str, str]:
+    """Versions of what our own HTTP client consists of, and of *others* as given."""
+    return tools_used("requests", "urllib3", **{"tls library": tls_library()}, **others)
+
+
+def tls_library() -> str:
+    """The TLS library that Python's clients use, such as ``OpenSSL 3.0.15 3 Sep 2024``."""
+    return ssl.OPENSSL_VERSION
+
+
 @cache
-def _version_of(package: str) -> str:
+def version_of(package: str) -> str:
+    """The installed version of *package*; ``unknown`` if it isn't a distribution."""
     try:
         return version(package)
     except PackageNotFoundError:

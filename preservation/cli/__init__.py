@@ -9,6 +9,7 @@ import sys
 
 import click
 
+from preservation.cli import recording, replaying
 from preservation.cli.commands import preserve
 from preservation.errors import PreservationError
 
@@ -30,4 +31,4 @@ def main() -> None:
         sys.exit(error.exit_code)
 
 
-__all__ = ["main", "preserve"]
+__all__ = ["main", "preserve", "recording", "replaying"]

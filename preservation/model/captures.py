@@ -56,6 +56,13 @@ class CapturedObject:
     sha256: str
     sha512: str
     transfer_form: str = "as-sent"
+    content_encoding: str | None = None
+    """Content codings still on the bitstream, as the server named them (RFC 9110 8.4)."""
+    content_size_bytes: int | None = None
+    """Size once these are removed; null without codings, or where they can't be removed."""
+    content_sha256: str | None = None
+    content_absence: str | None = None
+    """Why the two above are null though there is a coding: bomb, corrupt, truncated, unknown-coding."""
     warc_offset: int | None = None
     warc_length: int | None = None
     warc_record_id: str | None = None
@@ -78,6 +85,12 @@ class CapturedResource:
     size_bytes: int | None = None
     sha256: str | None = None
     obtained_by: str | None = None
+    error_class: str | None = None
+    """The browser's or the gateway's own word for why it is missing."""
+    doubt: str | None = None
+    """What the browser's events and the recording disagree on; null if they agree."""
+    warc_offset: int | None = None
+    """Where the record of its response begins in the attempt's WARC."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +102,30 @@ class Derivation:
     tool: str
     tool_version: str
     arguments: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentFlag:
+    """A suspicion about what an answer shows, and what it rests on."""
+
+    flag: str
+    """soft-404, login-wall, bot-wall, geo-block or removed."""
+    evidence: str
+    """The header, words or address that raised it, as found."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayFigures:
+    """How like the live page its replay from the WARC alone is; 1 is the same.
+
+    Decimal fractions as text with four digits: rows hold no floats.
+    """
+
+    text: str | None = None
+    pixels: str | None = None
+    requests: str | None = None
+    fault: str | None = None
+    """Why a figure is null."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +151,15 @@ class CaptureResult:
     bytes_received: int = 0
     content_verdict: str | None = None
     tools: dict[str, str] = field(default_factory=dict)
+    isolation: str | None = None
+    """What held the browser in; null where no browser took part."""
+    tls: str | None = None
+    """Version and cipher suite of the connection that the final response came over."""
+    certificate_sha256: str | None = None
+    """Of the server's certificate on it."""
+    resources_in_doubt: int = 0
+    content_flags: tuple[ContentFlag, ...] = ()
+    """What the answer looks like; no flag ever keeps anything from being captured."""
     warc_file: str | None = None
     """Name of the attempt's WARC in the spool; null if nothing was received."""
     objects: tuple[CapturedObject, ...] = ()

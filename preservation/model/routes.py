@@ -100,6 +100,13 @@ def host_and_port(url: str) -> tuple[str, str]:
     return host, port
 
 
+def without_credentials(url: str) -> str:
+    """*url* without the user information before its host (RFC 3986 3.2.1)."""
+    scheme, mark, rest = url.partition("://")
+    authority = authority_of(url) if mark else ""
+    return f"{scheme}{mark}{authority.rpartition('@')[2]}{rest[len(authority) :]}" if mark else url
+
+
 def _host_fault(url: str) -> bool:
     host = host_and_port(url)[0]
     if host.startswith("["):
@@ -128,6 +135,8 @@ _URL_FAULTS: tuple[tuple[str, Callable[[str], bool]], ...] = (
     ("it is empty", lambda url: not url),
     ("it holds a space or a control character", lambda url: bool(_FORBIDDEN_IN_URL.search(url))),
     ("it does not begin with http:// or https://", lambda url: not _SCHEME.match(url)),
+    # RFC 3986 ends the host at a slash, the URL standard of browsers at a backslash as well.
+    ("it has a backslash before its path", lambda url: "\\" in authority_of(url)),
     ("it names no host", lambda url: not host_and_port(url)[0]),
     ("its host is not a valid name or address", _host_fault),
     ("its port is not a number from 1 to 65535", _port_fault),

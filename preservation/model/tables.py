@@ -196,7 +196,28 @@ CAPTURES = _table(
     Column("egress", _T, "How the request left: direct, or a named proxy.", True),
     Column("bytes_received", _I, "Bytes of all responses.", True),
     Column("content_verdict", _T, "What the capture thinks it got: content, error, login-wall, empty."),
+    Column(
+        "content_flags_json",
+        _J,
+        "What the answer looks like (soft-404, bot-wall, ...) and why: [{flag, evidence}, ...].",
+    ),
     Column("tools_json", _J, "Name and version of each tool used.", True),
+    Column("isolation", _T, "What held the browser in; null where none took part."),
+    Column("tls", _T, "TLS version and cipher suite of the final response's connection."),
+    Column("certificate_sha256", _D, "SHA-256 of the server's certificate on it (DER)."),
+    Column(
+        "resources_in_doubt",
+        _I,
+        "Resources on which browser and recording disagree; see `resources`.",
+        True,
+    ),
+    Column("replay_text", _T, "Likeness of the replayed page's text, 0 to 1; null if not replayed."),
+    Column("replay_pixels", _T, "Likeness of the replayed page's picture, 0 to 1."),
+    Column("replay_requests", _T, "Share of the page's requests that the replay could answer."),
+    Column("replay_fault", _T, "Why a replay figure is null."),
+    Column("warc_file", _T, "Archive key of the WARC that holds the attempt's records; null if none."),
+    Column("warc_offset", _I, "Where its run of records begins in that file."),
+    Column("warc_length", _I, "Length of that run, compressed."),
 )
 
 OBJECTS = _table(
@@ -212,7 +233,17 @@ OBJECTS = _table(
     Column("sha256", _D, "SHA-256 of the bitstream.", True),
     Column("sha512", _D, "SHA-512 of the bitstream.", True),
     Column(
-        "transfer_form", _T, "as-sent, or decoded when the tool gave us only the decoded body.", True
+        "transfer_form",
+        _T,
+        "as-sent; pieced: several answers one after the other, see `derivations`; decoded: as the tool "
+        "that fetched it put it together or unpacked it.",
+        True,
+    ),
+    Column("content_encoding", _T, "Content codings that are still on it (RFC 9110 8.4)."),
+    Column("content_size_bytes", _I, "Size without them; null where there is none to remove."),
+    Column("content_sha256", _D, "SHA-256 without them."),
+    Column(
+        "content_absence", _T, "Why they can't be removed: bomb, corrupt, truncated, unknown-coding."
     ),
     Column("warc_file", _T, "Archive key of the WARC that holds it."),
     Column("warc_offset", _I, "Offset of its record in that file."),
@@ -236,12 +267,23 @@ RESOURCES = _table(
     Column("url", _T, "The resource's URL.", True),
     Column("resource_type", _T, "document, image, media, stylesheet, script, font, ..."),
     Column("is_held", _B, "Whether its whole body is in the archive.", True),
-    Column("reason", _T, "Why it is missing; null when held."),
+    Column(
+        "reason",
+        _T,
+        "Why it is missing; of what is held: certificate-fault, if its server could not prove who it "
+        "is, else null.",
+    ),
     Column("http_status", _I, "Status of its response."),
     Column("content_type", _T, "Media type as the server said."),
     Column("size_bytes", _I, "Size of its body."),
     Column("sha256", _D, "SHA-256 of its body; finds it in objects."),
-    Column("obtained_by", _T, "browser, or refetch when the browser did not hand it over whole."),
+    Column("obtained_by", _T, "browser, or refetch when the browser did not get it whole."),
+    Column("error_class", _T, "The tool's own class of error, for what is missing."),
+    Column("doubt", _T, "What browser and recording disagree on; null if they agree."),
+    Column(
+        "warc_file", _T, "Archive key of the WARC with its response; null if it is a blob or missing."
+    ),
+    Column("warc_offset", _I, "Offset of that record."),
 )
 
 DERIVATIONS = _table(

@@ -105,3 +105,16 @@ def requested_url(submitted_url: str | None) -> str | None:
     3986, appendix C).
     """
     return None if submitted_url is None else submitted_url.strip()
+
+
+RECORDING_URI = "urn:preservation:recording"
+"""Target URI of an attempt's recording."""
+NETWORK_LOG_URI = "urn:preservation:network-log"
+"""Target URI of the log of an attempt's connections."""
+
+
+def view_uri(kind: str, url: str) -> str:
+    """The target URI of something that we made of *url*: never an http URI, so that no index takes
+    it for an answer of the site.
+    """
+    return f"urn:preservation:{kind}:{quote(url.encode('utf-8', 'surrogatepass'), safe='')}"

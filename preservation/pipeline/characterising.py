@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,25 +11,31 @@ from sqlalchemy import Engine as Database
 from sqlalchemy import select, update
 
 from preservation import clock
+from preservation.capture import BrowserPool
 from preservation.metadata import Describer, tool_versions
 from preservation.model.captures import CapturedObject, CaptureResult
-from preservation.model.digests import chunks_of
-from preservation.model.vocabulary import EventType
+from preservation.model.vocabulary import EventType, Role
 from preservation.pipeline import spool
 from preservation.pipeline.events import record_event
 from preservation.pipeline.leasing import Held, held
+from preservation.pipeline.payloads import payload_file
 from preservation.pipeline.planning import FINISHED
+from preservation.pipeline.replaying import replay_figures
 from preservation.settings import Settings
 from preservation.similarity import fingerprints_of, is_eligible
 from preservation.state import open_database, reading, schema
-from preservation.store.warc import payload_at
+
+_OUR_OWN_LOGS = frozenset(
+    {Role.RECORDING, Role.NETWORK_LOG, Role.VISIT_LOG, Role.MESSAGES, Role.SINGLE_FILE}
+)
+"""What we wrote ourselves in a form that we know: no tool has anything to tell about it."""
 
 
 def characterise_batch(settings: Settings, batch_id: str) -> dict[str, Any]:
     """Characterise the finished items of a captured batch; safe to run again.
 
     Raises:
-        ProgramMissing: ExifTool or ffmpeg isn't installed.
+        ProgramMissing: ExifTool or ffmpeg isn't installed, or Chromium where pages wait.
     """
     database = open_database(settings.database_url)
     if not _is_captured(database, batch_id):
@@ -41,9 +44,9 @@ def characterise_batch(settings: Settings, batch_id: str) -> dict[str, Any]:
         if lease is None:
             return {"batch_id": batch_id, "skipped": "another worker holds it"}
         counts: Counter[str] = Counter()
-        with Describer() as describer:
+        with Describer() as describer, BrowserPool(settings) as pool:
             for item_id, attempts in _items_of(database, batch_id):
-                counts.update(_characterise(settings, describer, item_id, attempts))
+                counts.update(_characterise(settings, (describer, pool), item_id, attempts))
                 _commit(database, lease, settings, item_id)
         _finish_batch(database, lease, batch_id)
     return {"batch_id": batch_id, **counts}
@@ -67,16 +70,22 @@ def _items_of(database: Database, batch_id: str) -> list[tuple[str, int]]:
 
 
 def _characterise(
-    settings: Settings, describer: Describer, item_id: str, attempts: int
+    settings: Settings, tools: tuple[Describer, BrowserPool], item_id: str, attempts: int
 ) -> Counter[str]:
-    """Write the item's description: one entry per distinct bitstream, under its SHA-256."""
+    """Write the item's description: one entry per distinct bitstream, under its SHA-256, and how
+    well each attempt at a page plays back, under the attempt's number.
+    """
+    describer, pool = tools
     described: dict[str, Any] = {}
+    replays: dict[str, Any] = {}
     for number, result in spool.results_of(settings, item_id, attempts):
         folder = spool.attempt_folder(settings, item_id, number)
         for entry in result.objects:
-            if entry.sha256 not in described:
+            if entry.sha256 not in described and entry.role not in _OUR_OWN_LOGS:
                 described[entry.sha256] = _describe(describer, folder, result, entry)
-    document = {"objects": described, "tools": tool_versions()}
+        if (figures := replay_figures(settings, pool, folder, result)) is not None:
+            replays[str(number)] = figures
+    document = {"objects": described, "replays": replays, "tools": tool_versions()}
     spool.write_json(spool.item_folder(settings, item_id) / spool.DESCRIPTION, document)
     return Counter(
         objects=len(described), fingerprints=sum(len(d["fingerprints"]) for d in described.values())
@@ -98,25 +107,6 @@ def _describe(
             fingerprints = [asdict(each) for each in found.fingerprints]
             absence = found.absence_reason
     return {**description, "fingerprints": fingerprints, "fingerprint_absence": absence}
-
-
-@contextmanager
-def payload_file(folder: Path, result: CaptureResult, entry: CapturedObject) -> Iterator[Path]:
-    """The bitstream as a file of its own: its blob, or a temporary copy out of the WARC."""
-    if entry.blob_file is not None:
-        yield folder / entry.blob_file
-        return
-    assert result.warc_file is not None
-    assert entry.warc_offset is not None
-    with tempfile.NamedTemporaryFile(dir=folder, prefix="payload-") as copy:
-        with (
-            (folder / result.warc_file).open("rb") as warc,
-            payload_at(warc, entry.warc_offset) as body,
-        ):
-            for chunk in chunks_of(body):
-                copy.write(chunk)
-        copy.flush()
-        yield Path(copy.name)
 
 
 def _commit(database: Database, lease: Held, settings: Settings, item_id: str) -> None:

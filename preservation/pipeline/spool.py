@@ -25,6 +25,7 @@ from preservation.model.captures import (
     CapturedObject,
     CapturedResource,
     CaptureResult,
+    ContentFlag,
     Derivation,
     Redirect,
 )
@@ -150,12 +151,13 @@ def _result(document: dict[str, Any]) -> CaptureResult:
                 CapturedResource(**{**entry, "reason": _maybe(Reason, entry["reason"])})
                 for entry in document["resources"]
             ),
+            "content_flags": tuple(ContentFlag(**flag) for flag in document["content_flags"]),
             "derivations": tuple(Derivation(**entry) for entry in document["derivations"]),
         }
     )
 
 
-def _maybe(kind: Any, value: str | None) -> Any:
+def _maybe(kind: Any, value: Any) -> Any:
     return None if value is None else kind(value)
 
 

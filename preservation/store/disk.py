@@ -51,6 +51,15 @@ class DiskStore:
         if fixity_of_file(target).sha256 != sha256:
             raise _conflict(key)
 
+    def take_file(self, key: str, path: Path, sha256: str) -> None:
+        """See `ObjectStore.take_file`."""
+        target = self._path(key)
+        self._aside.mkdir(parents=True, exist_ok=True)
+        if not target.exists() and _is_on_the_same_disk(path, self._aside):
+            _check(path, fixity_of_file(path).sha256, sha256)
+            self._link(path, target)
+        self.put_file(key, path, sha256)
+
     def claim(self, key: str, content: bytes) -> bool:
         """See `ObjectStore.claim`."""
         if not self._create(key, lambda stream: stream.write(content)):
@@ -119,20 +128,27 @@ class DiskStore:
         draft = self._aside / f"{clock.new_id()}.part"
         try:
             self._aside.mkdir(parents=True, exist_ok=True)
-            _make_folders(target.parent, self._root)
             with draft.open("xb") as stream:
                 write(stream)
-                stream.flush()
+            return self._link(draft, target)
+        except OSError as error:
+            raise _write_fault(target, error) from error
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def _link(self, path: Path, target: Path) -> bool:
+        """Give the file at *path* the name *target*, durably and read-only; False if that is taken."""
+        try:
+            _make_folders(target.parent, self._root)
+            with path.open("rb") as stream:
                 os.fsync(stream.fileno())
-            draft.chmod(0o444)
-            os.link(draft, target)
+            path.chmod(0o444)
+            os.link(path, target)
             _fsync_folder(target.parent)
         except FileExistsError:
             return False
         except OSError as error:
             raise _write_fault(target, error) from error
-        finally:
-            draft.unlink(missing_ok=True)
         return True
 
 
@@ -143,9 +159,17 @@ def _copy(path: Path, stream: BinaryIO, sha256: str) -> None:
         for chunk in chunks_of(source):
             meter.update(chunk)
             stream.write(chunk)
-    if meter.fixity().sha256 != sha256:
+    _check(path, meter.fixity().sha256, sha256)
+
+
+def _check(path: Path, found: str, sha256: str) -> None:
+    if found != sha256:
         msg = f"{path} changed while it waited: its SHA-256 isn't {sha256}."
         raise StoreConflict(msg, remedy="Nothing was stored; run it again.")
+
+
+def _is_on_the_same_disk(path: Path, folder: Path) -> bool:
+    return path.stat().st_dev == folder.stat().st_dev
 
 
 def _make_folders(folder: Path, root: Path) -> None:

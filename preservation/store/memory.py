@@ -34,6 +34,10 @@ class MemoryStore:
             raise StoreConflict(msg, remedy="Nothing was stored; capture it again.")
         self.put(key, content)
 
+    def take_file(self, key: str, path: Path, sha256: str) -> None:
+        """See `ObjectStore.take_file`."""
+        self.put_file(key, path, sha256)
+
     def claim(self, key: str, content: bytes) -> bool:
         """See `ObjectStore.claim`."""
         if key in self._objects:

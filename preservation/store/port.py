@@ -38,6 +38,11 @@ class ObjectStore(Protocol):
         The stored copy is read back and compared before this returns.
         """
 
+    def take_file(self, key: str, path: Path, sha256: str) -> None:
+        """Like `put_file`, for a file that nobody needs any more: where the store can, it takes the
+        file itself instead of a copy. *path* may stay, but must not be written to again.
+        """
+
     def claim(self, key: str, content: bytes) -> bool:
         """Compare-and-set: True if this call created *key*, False if *key* existed before,
         whatever it holds. Of several concurrent callers exactly one gets True.

@@ -6,6 +6,8 @@ Written here because the libraries of the field write SHA-1; warcio reads and ch
 from __future__ import annotations
 
 import hashlib
+import io
+import re
 import uuid
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,10 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO, Self
+from urllib.parse import quote
 
 from warcio.archiveiterator import ArchiveIterator
 
-from preservation.model.digests import Fixity, FixityMeter, chunks_of
+from preservation.model.digests import Fixity, FixityMeter, chunks_of, fixity_of, sha256_of
+from preservation.store.http_body import Dechunked, is_chunked
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -24,6 +28,13 @@ if TYPE_CHECKING:
 
 Headers = Sequence[tuple[str, str]]
 
+_SAME_PAYLOAD = "http://netpreserve.org/warc/1.1/revisit/identical-payload-digest"
+_COMPRESSED = (
+    "image/jpeg", "image/png", "image/webp", "image/avif", "image/gif", "video/", "audio/", "font/woff",
+    "application/pdf", "application/zip", "content-encoding:",
+)  # fmt: skip
+_LONGEST_TARGET = 24_000
+"""FastWARC takes heads of up to 32 kB."""
 _COMPRESSIBLE = ("text/", "application/json", "application/javascript", "application/xml", "image/svg")
 
 
@@ -35,6 +46,24 @@ class RecordPlace:
     offset: int
     length: int
     payload: Fixity
+
+
+@dataclass(frozen=True, slots=True)
+class HttpBlock:
+    """An HTTP message as it was sent: *head* with its empty line, *body* with its framing."""
+
+    head: bytes
+    body: BinaryIO
+    is_chunked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """A response that is held, and that others of the same payload refer to."""
+
+    target_uri: str
+    date: datetime
+    place: RecordPlace
 
 
 class WarcWriter:
@@ -60,48 +89,61 @@ class WarcWriter:
         headers = [("Content-Type", "application/warc-fields")]
         return self._write("warcinfo", headers, b"", BytesIO(block), date=date)
 
-    def response(  # noqa: PLR0913 - the facts of one HTTP response
-        self,
-        target_uri: str,
-        *,
-        status_line: str,
-        headers: Headers,
-        body: BinaryIO,
-        date: datetime,
-        ip_address: str | None = None,
-        truncated: str | None = None,
+    def response(
+        self, target_uri: str, message: HttpBlock, *, date: datetime, about: Headers = ()
     ) -> RecordPlace:
-        """Write an HTTP response (6.3): *status_line* like ``HTTP/1.1 200 OK``, *body* as framed
-        by *headers*; *truncated* is ``length``, ``time``, ``disconnect`` or ``unspecified``.
-        """
-        extra = [("WARC-Target-URI", target_uri)]
-        extra += [("WARC-IP-Address", ip_address)] if ip_address else []
-        extra += [("WARC-Truncated", truncated)] if truncated else []
-        extra += [("Content-Type", "application/http; msgtype=response")]
-        return self._write("response", extra, http_head(status_line, headers), body, date=date)
+        """Write an HTTP response as it was sent (6.3); *about* are further WARC fields, in order."""
+        return self._write_http("response", target_uri, message, date=date, about=about)
 
-    def request(  # noqa: PLR0913 - the facts of one HTTP request
-        self,
-        target_uri: str,
-        *,
-        request_line: str,
-        headers: Headers,
-        date: datetime,
-        concurrent_to: str | None = None,
-        body: bytes = b"",
+    def request(
+        self, target_uri: str, message: HttpBlock, *, date: datetime, about: Headers = ()
     ) -> RecordPlace:
-        """Write an HTTP request (6.5); *concurrent_to* is the response's record identifier."""
-        extra = [("WARC-Target-URI", target_uri)]
-        extra += [("WARC-Concurrent-To", concurrent_to)] if concurrent_to else []
-        extra += [("Content-Type", "application/http; msgtype=request")]
-        head = http_head(request_line, headers)
-        return self._write("request", extra, head, BytesIO(body), date=date)
+        """Write an HTTP request as it was sent (6.5)."""
+        return self._write_http("request", target_uri, message, date=date, about=about)
+
+    def revisit(
+        self, target_uri: str, head: bytes, original: Original, *, date: datetime, about: Headers = ()
+    ) -> RecordPlace:
+        """Write the head of a response whose payload is that of *original* (6.7.2)."""
+        extra = [
+            ("WARC-Target-URI", target_of(target_uri)),
+            ("WARC-Profile", _SAME_PAYLOAD),
+            ("WARC-Refers-To", original.place.record_id),
+            ("WARC-Refers-To-Target-URI", target_of(original.target_uri)),
+            ("WARC-Refers-To-Date", _warc_date(original.date)),
+            *about,
+            ("Content-Type", "application/http; msgtype=response"),
+        ]
+        fixity = original.place.payload
+        return self._write("revisit", extra, head, BytesIO(), date=date, payload=fixity)
+
+    def _write_http(
+        self, kind: str, target_uri: str, message: HttpBlock, *, date: datetime, about: Headers
+    ) -> RecordPlace:
+        payload = None
+        if message.is_chunked:
+            start = message.body.tell()
+            payload = fixity_of(chunks_of(io.BufferedReader(Dechunked(message.body))))
+            message.body.seek(start)
+        media_type = f"application/http; msgtype={kind}"
+        extra = [("WARC-Target-URI", target_of(target_uri)), *about, ("Content-Type", media_type)]
+        # The libraries that check WARCs (warcio, FastWARC) leave the chunks in what they call payload.
+        # The field is optional (5.9); the manifest has the digest without them.
+        return self._write(
+            kind,
+            extra,
+            message.head,
+            message.body,
+            date=date,
+            payload=payload,
+            says_payload=payload is None,
+        )
 
     def resource(
         self, target_uri: str, *, content_type: str, body: BinaryIO, date: datetime
     ) -> RecordPlace:
         """Write a bitstream that did not come as an HTTP response of ours (6.4)."""
-        extra = [("WARC-Target-URI", target_uri), ("Content-Type", content_type)]
+        extra = [("WARC-Target-URI", target_of(target_uri)), ("Content-Type", content_type)]
         return self._write("resource", extra, b"", body, date=date)
 
     def metadata(
@@ -112,22 +154,34 @@ class WarcWriter:
         extra += [("Content-Type", content_type)]
         return self._write("metadata", extra, b"", BytesIO(body), date=date)
 
-    def _write(
-        self, kind: str, extra: Headers, head: bytes, body: BinaryIO, *, date: datetime
+    def _write(  # noqa: PLR0913 - the parts of a record
+        self,
+        kind: str,
+        extra: Headers,
+        head: bytes,
+        body: BinaryIO,
+        *,
+        date: datetime,
+        payload: Fixity | None = None,
+        says_payload: bool = True,
     ) -> RecordPlace:
-        """Write one record; *body* must be seekable, for its digests stand before it."""
+        """Write one record; *body* must be seekable, for its digests stand before it.
+
+        *payload* is given where it isn't *body* itself; *says_payload*: whether the record names it.
+        """
         start = body.tell()
-        payload, block_sha256 = _measure(head, body)
+        rest, block_sha256 = _measure(head, body)
         body.seek(start)
+        payload = payload or rest
         record_id = f"<{uuid.uuid4().urn}>"
         fields = [
             ("WARC-Type", kind),
             ("WARC-Record-ID", record_id),
-            ("WARC-Date", date.strftime("%Y-%m-%dT%H:%M:%S.%fZ")),
-            *extra,
+            ("WARC-Date", _warc_date(date)),
+            *((name, _on_one_line(value)) for name, value in extra),
             ("WARC-Block-Digest", f"sha256:{block_sha256}"),
-            ("WARC-Payload-Digest", f"sha256:{payload.sha256}"),
-            ("Content-Length", str(len(head) + payload.size_bytes)),
+            *((("WARC-Payload-Digest", f"sha256:{payload.sha256}"),) if says_payload else ()),
+            ("Content-Length", str(len(head) + rest.size_bytes)),
         ]
         pieces = _record_pieces(fields, head, body)
         offset, length = self._append(pieces, level=_level_for(extra, head))
@@ -143,9 +197,9 @@ class WarcWriter:
         return offset, self._stream.tell() - offset
 
 
-def http_head(first_line: str, headers: Headers) -> bytes:
-    """The head of an HTTP/1.1 message; header values keep their bytes (Latin-1, else UTF-8)."""
-    text = "".join([f"{first_line}\r\n", *(f"{n}: {v}\r\n" for n, v in headers), "\r\n"])
+def http_head(first_line: str, fields: Headers) -> bytes:
+    """The head of an HTTP/1.1 message; values keep their bytes (Latin-1, else UTF-8)."""
+    text = "".join([f"{first_line}\r\n", *(f"{n}: {v}\r\n" for n, v in fields), "\r\n"])
     try:
         return text.encode("latin-1")
     except UnicodeEncodeError:
@@ -154,18 +208,72 @@ def http_head(first_line: str, headers: Headers) -> bytes:
 
 @contextmanager
 def payload_at(stream: BinaryIO, offset: int) -> Iterator[BinaryIO]:
-    """The payload, exactly as framed, of the record at *offset* of the WARC *stream*.
+    """The payload of the record at *offset* of the WARC *stream*: for HTTP what follows the head,
+    without chunked framing (RFC 9112 7.1) and with its content coding.
 
     Raises:
         ValueError: There is no readable record at *offset*.
     """
     stream.seek(offset)
     try:
-        record = next(ArchiveIterator(stream))
+        record = next(ArchiveIterator(stream, no_record_parse=True))
     except Exception as error:  # warcio raises whatever its parsers raise
         msg = f"no WARC record at offset {offset}: {error}"
         raise ValueError(msg) from error
-    yield record.raw_stream
+    block = record.raw_stream
+    head = b""
+    if (record.content_type or "").startswith("application/http"):
+        head = http_head_of(block)
+    yield io.BufferedReader(Dechunked(block)) if is_chunked(head) else block
+
+
+def http_head_of(block: BinaryIO) -> bytes:
+    """Read the head of the HTTP message *block*, up to and with its empty line.
+
+    RFC 9112 2.2: lines may end in a bare line feed; empty ones before the first count for nothing.
+    """
+    lines: list[bytes] = []
+    has_begun = False
+    while line := _long_line(block):
+        lines.append(line)
+        is_empty = line in {b"\r\n", b"\n"}
+        if is_empty and has_begun:
+            break
+        has_begun = has_begun or not is_empty
+    return b"".join(lines)
+
+
+def _long_line(block: BinaryIO) -> bytes:
+    """One line, however long."""
+    pieces = []
+    while piece := block.readline(1 << 16):
+        pieces.append(piece)
+        if piece.endswith(b"\n"):
+            break
+    return b"".join(pieces)
+
+
+def target_of(url: str) -> str:
+    """*url* as a WARC-Target-URI: of one that is longer than readers take, the beginning and the
+    digest of all of it, as a fragment. The request on record names all of it.
+    """
+    if len(url) <= _LONGEST_TARGET:
+        return url
+    digest = sha256_of(url.encode("utf-8", "surrogatepass"))
+    return f"{url[:_LONGEST_TARGET]}#long-url-sha256={digest}"
+
+
+def _warc_date(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _on_one_line(value: str) -> str:
+    """WARC fields are lines of UTF-8 (4): whatever would end one is percent-encoded."""
+    return re.sub(r"[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]", _percent_encoded, value)
+
+
+def _percent_encoded(match: re.Match[str]) -> str:
+    return quote(match[0].encode("utf-8", "surrogatepass"))
 
 
 def _measure(head: bytes, body: BinaryIO) -> tuple[Fixity, str]:
@@ -187,4 +295,6 @@ def _record_pieces(fields: Headers, head: bytes, body: BinaryIO) -> Iterator[byt
 def _level_for(extra: Headers, head: bytes) -> int:
     """Text is packed well; what is compressed already isn't worth the time."""
     described = (dict(extra).get("Content-Type", "") + head.decode("latin-1")).lower()
+    if any(kind in described for kind in _COMPRESSED):
+        return 0
     return 6 if any(kind in described for kind in _COMPRESSIBLE) else 1

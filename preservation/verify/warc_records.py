@@ -7,14 +7,21 @@ a ValueError, never a warning or a shorter list.
 from __future__ import annotations
 
 import hashlib
+import io
+import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from preservation.model.digests import Fixity, FixityMeter
+from preservation.model.digests import Fixity, FixityMeter, chunks_of
+from preservation.store.http_body import Dechunked, is_chunked
 
 _PIECE_BYTES = 1 << 18
-_LARGEST_HEAD_BYTES = 1 << 23
+_HTTP_HEAD_END = re.compile(rb"[^\r\n]\r?\n\r?\n")
+"""RFC 9112 2.2: a line may end in a bare line feed; empty ones before the first count for nothing."""
+_LONGEST_ENDING = 5
+_LARGEST_HEAD_BYTES = 1 << 25
 _GZIP = 31
 """zlib's window bits for a gzip member."""
 
@@ -86,15 +93,33 @@ class _Block:
         self._held = b""
 
     def head(self) -> bytes:
-        """Everything up to and with the next empty line."""
+        """Everything up to and with the empty line that ends the record's own head."""
         while (end := self._held.find(b"\r\n\r\n")) < 0:
-            piece = next(self._pieces, b"")
-            if not piece or len(self._held) > _LARGEST_HEAD_BYTES:
-                msg = "a head has no end"
+            if len(self._held) > _LARGEST_HEAD_BYTES:
+                msg = "its head has no end"
                 raise ValueError(msg)
-            self._held += piece
+            self._more()
         head, self._held = self._held[: end + 4], self._held[end + 4 :]
         return head
+
+    def http_head(self, size: int) -> bytes:
+        """The head of an HTTP message of *size* bytes; all of it, if it was cut off in its head."""
+        begin = 0
+        while (found := _HTTP_HEAD_END.search(self._held[:size], begin)) is None:
+            if len(self._held) >= size or len(self._held) > _LARGEST_HEAD_BYTES:
+                break
+            begin = max(0, len(self._held) - _LONGEST_ENDING)
+            self._more()
+        end = found.end() if found else min(size, len(self._held))
+        head, self._held = self._held[:end], self._held[end:]
+        return head
+
+    def _more(self) -> None:
+        piece = next(self._pieces, b"")
+        if not piece:
+            msg = "its block is shorter than it says"
+            raise ValueError(msg)
+        self._held += piece
 
     def body(self, size: int) -> Iterator[bytes]:
         """The next *size* bytes."""
@@ -120,23 +145,58 @@ def _read_record(block: _Block) -> tuple[str, Fixity]:
     headers = _headers(block.head())
     size = int(headers["content-length"])
     measured, payload = hashlib.sha256(), FixityMeter()
+    head = b""
     if headers.get("content-type", "").startswith("application/http"):
-        head = block.head()
+        head = block.http_head(size)
         measured.update(head)
         size -= len(head)
-    if size < 0:
-        msg = "its block is shorter than the HTTP head in it"
-        raise ValueError(msg)
-    for piece in block.body(size):
-        measured.update(piece)
+    stored = _Measured(block.body(size), measured)
+    for piece in _without_framing(stored, head):
         payload.update(piece)
+    stored.read_to_the_end()
     if block.rest() != b"\r\n\r\n":
         msg = "its block isn't followed by two line ends alone"
         raise ValueError(msg)
     fixity = payload.fixity()
     _compare(headers, "warc-block-digest", measured.hexdigest())
-    _compare(headers, "warc-payload-digest", fixity.sha256)
+    if headers.get("warc-type") != "revisit":
+        # WARC 1.1, 6.7.2: a revisit names the payload of the record that it refers to.
+        _compare(headers, "warc-payload-digest", fixity.sha256)
     return headers["warc-record-id"], fixity
+
+
+class _Measured(io.RawIOBase):
+    """The body of a block as a stream; every byte of it goes into *digest*."""
+
+    def __init__(self, pieces: Iterator[bytes], digest: hashlib._Hash) -> None:
+        super().__init__()
+        self._pieces, self._digest, self._held = pieces, digest, b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._held = self._held or self._next()
+        count = min(len(buffer), len(self._held))
+        buffer[:count], self._held = self._held[:count], self._held[count:]
+        return count
+
+    def read_to_the_end(self) -> None:
+        """Measure what no one asked for."""
+        while self._next():
+            pass
+
+    def _next(self) -> bytes:
+        piece = next(self._pieces, b"")
+        self._digest.update(piece)
+        return piece
+
+
+def _without_framing(stored: _Measured, head: bytes) -> Iterable[bytes]:
+    """The payload: RFC 9112 7.1's chunks are joined where *head* says that there are any."""
+    if not is_chunked(head):
+        return chunks_of(stored)  # type: ignore[arg-type]
+    return chunks_of(io.BufferedReader(Dechunked(io.BufferedReader(stored))))
 
 
 def _headers(head: bytes) -> Mapping[str, str]:

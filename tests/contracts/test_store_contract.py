@@ -53,6 +53,26 @@ class StoreContract:
         with pytest.raises(StoreConflict):
             store.put_file("f", path, sha256_of(b"as promised"))
 
+    def test_a_file_that_is_given_up_is_stored_and_its_name_may_go(self, store, tmp_path):
+        path = tmp_path / "file"
+        path.write_bytes(b"x" * 3_000_000)
+
+        store.take_file("big", path, sha256_of(path.read_bytes()))
+        path.unlink()
+        other = tmp_path / "other"
+        other.write_bytes(b"x" * 3_000_000)
+        store.take_file("big", other, sha256_of(other.read_bytes()))
+
+        assert store.read("big") == b"x" * 3_000_000
+
+    def test_a_file_given_up_that_changed_meanwhile_is_refused_and_invisible(self, store, tmp_path):
+        path = tmp_path / "file"
+        path.write_bytes(b"changed")
+
+        with pytest.raises(StoreConflict):
+            store.take_file("f", path, sha256_of(b"as promised"))
+        assert not store.has("f")
+
     def test_of_two_claims_one_wins(self, store):
         assert store.claim("log/0", b"mine")
         assert not store.claim("log/0", b"yours")

@@ -17,7 +17,7 @@ from preservation.model.digests import fixity_of, sha256_of
 from preservation.model.tables import MANIFEST_TABLES, TABLES
 from preservation.settings import Settings
 from preservation.store.disk import DiskStore
-from preservation.store.warc import WarcWriter
+from preservation.store.warc import HttpBlock, WarcWriter, http_head
 from preservation.timestamp import create_test_authority, stamp
 from preservation.verify import Verdict, verify_archive
 
@@ -138,9 +138,7 @@ class Batch:
             writer.warcinfo([("software", AGENT)], date=now)
             place = writer.response(
                 "http://site.invalid/",
-                status_line="HTTP/1.1 200 OK",
-                headers=[("Content-Type", "text/html")],
-                body=BytesIO(page),
+                HttpBlock(http_head("HTTP/1.1 200 OK", [("Content-Type", "text/html")]), BytesIO(page)),
                 date=now,
             )
         warc_key = f"{self.prefix}/warc/001.warc.gz"
@@ -189,6 +187,7 @@ class Batch:
                     "egress": "direct",
                     "bytes_received": len(page),
                     "tools_json": "{}",
+                    "resources_in_doubt": 0,
                 }
             ],
             "objects": [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 import os
 import socket
 import ssl
@@ -22,6 +23,13 @@ from tests.fakes.capture_attempts import Attempts
 from tests.fakes.fault_site import FaultSite
 
 FILE = Engine.FILE
+OF_THE_WIRE = {Role.NETWORK_LOG, Role.RECORDING}
+"""What every attempt that had a connection holds besides."""
+
+
+def brought(made):
+    """What the attempt is about, without the record of the wire."""
+    return [kept for kept in made.result.objects if kept.role not in OF_THE_WIRE]
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +46,7 @@ def attempt(tmp_path):
 def test_a_file_is_held_as_it_was_sent(site, attempt):
     made = attempt(FILE, site.url("/file.bin"))
 
-    (kept,) = made.result.objects
+    (kept,) = brought(made)
     content = made.content(kept)
     assert made.result.outcome is Outcome.CAPTURED
     assert content == site.content("/file.bin")[1]
@@ -51,7 +59,8 @@ def test_a_file_is_held_as_it_was_sent(site, attempt):
     )
     assert made.result.server_address == "127.0.0.1"
     assert made.result.bytes_received > len(content)
-    assert made.result.tools.keys() == {"preservation", "python", "requests", "urllib3"}
+    names = {"preservation", "python", "requests", "urllib3", "tls library"}
+    assert made.result.tools.keys() == names
     assert made.warc_faults() == 0
     assert [path.name for path in made.spool.iterdir()] == ["capture.warc.gz"]
 
@@ -98,7 +107,7 @@ def test_each_failure_has_its_reason_and_keeps_what_came(path, reason, role, sit
     made = attempt(FILE, site.url(path))
 
     assert (made.result.outcome, made.result.reason) == (Outcome.NOT_CAPTURED, reason)
-    assert [kept.role for kept in made.result.objects] == ([role] if role else [])
+    assert [kept.role for kept in brought(made)] == ([role] if role else [])
     assert role is None or made.warc_faults() == 0
 
 
@@ -137,6 +146,53 @@ def test_redirects_are_on_record_hop_by_hop(site, attempt):
     ]
 
 
+def test_a_page_that_says_that_there_is_nothing_is_held_and_flagged(site, attempt):
+    said = "Вибачте, цієї сторінки не існує: її видалено."
+    page = f"<title>The Paper</title><style>p {{}}</style><h1>404</h1><p>{said}"
+    site.pages["/gone"] = ("text/html; charset=utf-8", page.encode())
+
+    made = attempt(FILE, site.url("/gone"))
+
+    assert (made.result.outcome, made.result.content_verdict) == (Outcome.CAPTURED, "content")
+    assert made.only(Role.FILE) == page.encode()
+    flags = {one.flag: one.evidence for one in made.result.content_flags}
+    assert flags["soft-404"] == f"text: 404 {said}"
+
+
+def test_a_file_that_is_no_page_is_flagged_by_its_head_alone(site, attempt):
+    site.pages["/words.txt"] = ("text/plain", b"Page not found")
+
+    assert attempt(FILE, site.url("/words.txt")).result.content_flags == ()
+    assert [one.flag for one in attempt(FILE, site.url("/status/451")).result.content_flags] == [
+        "geo-block"
+    ]
+
+
+@pytest.mark.parametrize("path", ["/file.bin", "/chunks"])
+def test_a_file_beyond_the_recordings_limit_is_held_whole(path, site, attempt):
+    made = attempt(FILE, site.url(path), largest_recorded_bytes=20)
+
+    assert made.result.outcome is Outcome.CAPTURED
+    whole = attempt(FILE, site.url(path))
+    assert made.only(Role.FILE) == whole.only(Role.FILE)
+    assert made.warc_faults() == 0
+    (record,) = [uri for uri, _ in made.records("response")]
+    assert record == site.url(path)
+
+
+@pytest.mark.parametrize("path", ["/file.bin", "/chunks"])
+@pytest.mark.parametrize("spare_bytes", [-1, 0, 1])
+def test_a_recording_cut_near_the_end_of_a_body_costs_no_byte_of_it(path, spare_bytes, site, attempt):
+    whole = attempt(FILE, site.url(path))
+    (connection,) = json.loads(whole.only(Role.NETWORK_LOG))["connections"]
+    passed = connection["bytes_sent"] + connection["bytes_received"]
+
+    made = attempt(FILE, site.url(path), largest_recorded_bytes=passed + spare_bytes)
+
+    assert made.only(Role.FILE) == whole.only(Role.FILE)
+    assert made.warc_faults() == 0
+
+
 def test_headers_keep_their_order_case_and_twins(site, attempt):
     made = attempt(FILE, site.url("/twin-headers"))
 
@@ -158,9 +214,9 @@ def test_a_chunked_body_is_told_from_its_framing(site, attempt):
     made = attempt(FILE, site.url("/chunks"))
 
     ((_, head),) = made.records("response")
-    assert made.only(Role.FILE) == b"<title>Chunks</title><p>one<p>two"
-    assert head.get_header("X-Archive-Orig-Transfer-Encoding") == "chunked"
-    assert head.get_header("Transfer-Encoding") is None
+    (kept,) = brought(made)
+    assert kept.sha256 == hashlib.sha256(b"<title>Chunks</title><p>one<p>two").hexdigest()
+    assert head.get_header("Transfer-Encoding") == "chunked"
 
 
 def test_a_server_that_asks_to_wait_is_heard_and_then_works(attempt):
@@ -177,7 +233,8 @@ def test_what_cannot_be_reached_is_unreachable(url, attempt):
     made = attempt(FILE, url)
 
     assert made.result.reason is Reason.UNREACHABLE
-    assert made.result.warc_file is None
+    assert brought(made) == []
+    assert [kept.role for kept in made.result.objects][:1] == [Role.NETWORK_LOG]
 
 
 @pytest.mark.parametrize("engine", [Engine.FILE, Engine.PAGE, Engine.POST])
@@ -271,11 +328,15 @@ def test_a_submitted_file_that_is_gone_is_a_result_and_not_a_crash(tmp_path, att
 
 
 def test_a_full_disk_stops_the_work_instead_of_blaming_the_site(tmp_path, attempt):
-    def writes_to_a_full_disk(request, settings):
-        with Path("/dev/full").open("wb", buffering=0) as full:
-            full.write(b"x")
+    class WritesToAFullDisk:
+        def capture(self, request):
+            with Path("/dev/full").open("wb", buffering=0) as full:
+                full.write(b"x")
 
-    recorder = EngineRecorder(writes_to_a_full_disk, attempt.settings)
+        def close(self):
+            pass
+
+    recorder = EngineRecorder(WritesToAFullDisk(), attempt.settings)
     request = CaptureRequest(
         item_id="i", capture_id="c", attempt_number=1, engine=FILE, spool=tmp_path, url="http://h/"
     )

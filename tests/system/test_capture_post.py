@@ -61,7 +61,7 @@ def test_a_playlist_of_segments_is_put_together_by_yt_dlp_itself(site, attempt):
     (media,) = made.of_role(Role.MEDIA)
     assert made.result.outcome is Outcome.CAPTURED, made.result.error_detail
     assert made.content(media) == site.video
-    assert media.transfer_form == "decoded"
+    assert media.transfer_form == "pieced"
 
 
 @pytest.mark.parametrize(

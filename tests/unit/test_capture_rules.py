@@ -6,14 +6,19 @@ import ipaddress
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from preservation.capture.network_policy import REFUSED_NETWORKS, refusal_of
-from preservation.capture.outcomes import net_error_failure, retry_after_s, status_reason
-from preservation.capture.page_account import is_login_wall
-from preservation.capture.page_traffic import Traffic
-from preservation.capture.social_media import chosen_formats
-from preservation.capture.wire import request_target
-from preservation.model.vocabulary import Reason
+from preservation.capture.fetch.html_text import HtmlText, words_of
+from preservation.capture.fetch.wire_request import request_target
+from preservation.capture.flags import is_login_wall
+from preservation.capture.gateway.network_policy import REFUSED_NETWORKS, refusal_of
+from preservation.capture.outcomes import Failure, net_error_failure, retry_after_s, status_reason
+from preservation.capture.page.account import Refetched, Wanted, line_of
+from preservation.capture.post.extraction import chosen_formats
+from preservation.capture.tap import prepend
+from preservation.model.captures import CapturedObject
+from preservation.model.vocabulary import Reason, Role
 
 NOON = datetime(2026, 3, 12, 12, 0, tzinfo=UTC)
 
@@ -49,7 +54,7 @@ def test_a_permitted_network_opens_itself_and_nothing_else():
 @pytest.mark.parametrize(
     ("status", "reason"),
     [
-        (200, None), (206, None), (204, Reason.NOT_FOUND), (304, Reason.SERVER_ERROR), (400, Reason.UNSUPPORTED_SITE),
+        (101, Reason.SERVER_ERROR), (200, None), (206, None), (204, Reason.NOT_FOUND), (304, Reason.SERVER_ERROR), (400, Reason.UNSUPPORTED_SITE),
         (401, Reason.LOGIN_WALL), (403, Reason.LOGIN_WALL), (404, Reason.NOT_FOUND), (407, Reason.LOGIN_WALL),
         (410, Reason.REMOVED), (418, Reason.UNSUPPORTED_SITE), (429, Reason.RATE_LIMITED), (451, Reason.GEO_BLOCKED),
         (500, Reason.SERVER_ERROR), (503, Reason.SERVER_ERROR), (599, Reason.SERVER_ERROR), (999, Reason.SERVER_ERROR),
@@ -156,31 +161,55 @@ def test_the_largest_picture_is_kept_as_the_platform_holds_it(formats, chosen):
     assert [one["format_id"] for one in chosen_formats({"formats": formats})] == chosen
 
 
+def test_what_a_server_without_proof_gave_is_held_and_says_so():
+    wanted = Wanted(url="https://third.example/a.png", kind="Image", is_referenced=True)
+    fault = Failure(reason=Reason.CERTIFICATE_FAULT, error_class="certificate-expired")
+    held = CapturedObject(
+        role=Role.RESOURCE, target_uri=wanted.url, content_type="image/png", size_bytes=1, sha256="a", sha512="b"
+    )  # fmt: skip
+
+    unproven = line_of(wanted, Refetched(answer=None, failure=None, certificate_fault=fault), held)
+    proven = line_of(wanted, Refetched(answer=None, failure=None), held)
+
+    assert (unproven.is_held, unproven.reason) == (True, Reason.CERTIFICATE_FAULT)
+    assert unproven.error_class == "certificate-expired"
+    assert (proven.is_held, proven.reason, proven.error_class) == (True, None, None)
+
+
+@pytest.mark.parametrize("head", [b"", b"head", b"h" * 3_000_000], ids=["none", "short", "long"])
+@pytest.mark.parametrize("size", [0, 1, 3, 1 << 20, (1 << 20) + 1, 2_500_000])
+def test_what_is_put_before_a_file_moves_no_byte_of_it(head, size, tmp_path):
+    content = bytes(range(251)) * (size // 251) + bytes(size % 251)
+    path = tmp_path / "file"
+    path.write_bytes(content)
+
+    prepend(head, path)
+
+    assert path.read_bytes() == head + content
+
+
 @pytest.mark.parametrize(
-    ("headers", "size", "wire_bytes", "is_cut_short"),
+    ("source", "words"),
     [
-        ([("Content-Length", "10")], 10, 200, False),
-        ([("Content-Length", "10")], 4, 200, True),
-        ([("Content-Length", "10"), ("Content-Encoding", "gzip")], 40, 200, False),
-        ([("Transfer-Encoding", "chunked")], 40, 200, False),
-        ([("Transfer-Encoding", "chunked")], 40, 0, True),
-        ([], 0, 0, False),
+        ("<title>A &amp; B</title><p>One<b>two</b>", HtmlText("A & B", "One\ntwo")),
+        (
+            "<style>p{}</style><script>if (a<b) x</script >Shown<!-- not > this -->",
+            HtmlText("", "Shown"),
+        ),
+        ("<TITLE\n lang=ar>صفحة</TITLE><svg><title>No</title></svg>", HtmlText("صفحة", "")),
+        ("plain words", HtmlText("", "plain words")),
+        ("<p>Seen<script>never closed", HtmlText("", "Seen")),
+        ("<title>Half", HtmlText("Half", "")),
     ],
+    ids=["title", "unseen", "svg", "plain", "unclosed", "half"],
 )
-def test_a_body_that_chromium_calls_finished_is_measured(
-    headers, size, wire_bytes, is_cut_short, tmp_path
-):
-    body = tmp_path / "body"
-    body.write_bytes(bytes(size))
-    request = {"url": "http://h/", "method": "GET", "headers": {}}
-    traffic = Traffic(lambda: body)
-    traffic.take(None, "Network.requestWillBeSent", {"requestId": "1", "request": request}, None)
-    load = traffic.loads["1"]
-    load.body, load.last.response_headers = body, tuple(headers)
+def test_the_words_of_html_are_read_without_a_browser(source, words):
+    assert words_of(source) == words
 
-    traffic.take(
-        None, "Network.loadingFinished", {"requestId": "1", "encodedDataLength": wire_bytes}, None
-    )
 
-    assert load.is_over
-    assert load.is_whole is not is_cut_short
+@given(st.text("<>!-/ascript&;#'\" =\n", max_size=400))
+def test_no_markup_makes_reading_it_raise(source):
+    found = words_of(source)
+
+    assert "\n" not in found.title
+    assert not found.text.startswith("\n")

@@ -28,7 +28,7 @@ from preservation.report.reading import newest_seals, read_contents
 from preservation.store.disk import DiskStore
 from preservation.store.memory import MemoryStore
 from preservation.store.port import ObjectStore
-from preservation.store.warc import WarcWriter
+from preservation.store.warc import HttpBlock, WarcWriter, http_head
 
 NOON = datetime(2026, 3, 12, 12, 0, tzinfo=UTC)
 BATCH = "0198f0aa-0000-7000-8000-00000000000b"
@@ -77,15 +77,14 @@ class SealedArchive:
             "egress": "direct",
             "bytes_received": 1,
             "tools_json": "{}",
+            "resources_in_doubt": 0,
         }
         self.add("captures", defaults | values)
 
     def add_object(self, number: int, role: str, url: str, body: bytes, kind: str) -> str:
         placed = self.warc.response(
             url,
-            status_line="HTTP/1.1 200 OK",
-            headers=[("Content-Type", kind), ("Content-Length", str(len(body)))],
-            body=BytesIO(body),
+            HttpBlock(http_head("HTTP/1.1 200 OK", [("Content-Type", kind)]), BytesIO(body)),
             date=NOON,
         )
         fixity = fixity_of([body])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 from importlib.metadata import distribution
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -73,11 +74,16 @@ def test_the_variables_of_another_airflow_do_not_reach_ours(deployed):
     assert environment["PRESERVE_ALLOW_NETWORKS"] == "127.0.0.0/8"
 
 
-def test_every_airflow_variable_of_the_compose_file_exists(known):
-    document = yaml.safe_load((PROJECT / "docker-compose.yml").read_text("utf-8"))
+@pytest.fixture(scope="module")
+def composed() -> dict[str, Any]:
+    """The services of docker-compose.yml, by name."""
+    return yaml.safe_load((PROJECT / "docker-compose.yml").read_text("utf-8"))["services"]
+
+
+def test_every_airflow_variable_of_the_compose_file_exists(known, composed):
     variables = {
         name
-        for service in document["services"].values()
+        for service in composed.values()
         for name in service.get("environment", {})
         if name.startswith("AIRFLOW__")
     }
@@ -87,3 +93,18 @@ def test_every_airflow_variable_of_the_compose_file_exists(known):
 
     assert options
     assert options <= known
+
+
+@pytest.mark.parametrize("service", ["scheduler", "worker"])
+def test_what_captures_in_a_container_is_confined_and_bounded(service, composed):
+    body = composed[service]
+
+    options = dict(option.split("=" if "=" in option else ":", 1) for option in body["security_opt"])
+    assert (PROJECT / options["seccomp"]).is_file()
+    assert options["no-new-privileges"] == "true"
+    assert body["cap_drop"] == ["ALL"]
+    assert {"mem_limit", "pids_limit"} <= set(body)
+
+
+def test_no_container_is_privileged_or_given_a_capability(composed):
+    assert not [name for name, body in composed.items() if {"privileged", "cap_add"} & set(body)]

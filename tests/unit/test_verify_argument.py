@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from preservation.model.digests import fixity_of
-from preservation.store.warc import WarcWriter, payload_at
+from preservation.store.warc import HttpBlock, WarcWriter, http_head, payload_at
 from preservation.verify import argument, verify_archive
 from preservation.verify.warc_records import read_records
 from tests.fakes.small_archive import SmallArchive
@@ -39,19 +39,20 @@ def warc(tmp_path) -> Path:
         writer.warcinfo([("software", "test")], date=MOMENT)
         writer.response(
             "http://site.invalid/",
-            status_line="HTTP/1.1 200 OK",
-            headers=[("Content-Type", "image/png"), ("X-Name", "é")],
-            body=BytesIO(body),
+            HttpBlock(
+                http_head("HTTP/1.1 200 OK", [("Content-Type", "image/png"), ("X-Name", "é")]),
+                BytesIO(body),
+            ),
             date=MOMENT,
         )
         writer.response(
             "http://site.invalid/none",
-            status_line="HTTP/1.1 204 No",
-            headers=[],
-            body=BytesIO(),
+            HttpBlock(http_head("HTTP/1.1 204 No", []), BytesIO()),
             date=MOMENT,
         )
-        writer.request("http://site.invalid/", request_line="GET / HTTP/1.1", headers=[], date=MOMENT)
+        writer.request(
+            "http://site.invalid/", HttpBlock(http_head("GET / HTTP/1.1", []), BytesIO()), date=MOMENT
+        )
         writer.resource("urn:x:y", content_type="text/plain", body=BytesIO(b"\r\n\r\nx"), date=MOMENT)
     return path
 

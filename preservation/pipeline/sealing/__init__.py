@@ -118,7 +118,7 @@ class _Sealer:
         """Steps 2 to 7 for one batch."""
         staged = stage(self.settings, self.database, batch)
         for file in staged.files:
-            self.store.put_file(file.key, file.path, file.sha256)
+            self.store.take_file(file.key, file.path, file.sha256)
         drafts = [EntryDraft(**draft) for draft in staged.drafts]
         entries = self.log.append(drafts, since=batch.log_size_at_start)
         checkpoint = self.log.checkpoint(self.key, size=entries[-1].index + 1)

@@ -7,6 +7,7 @@ record's place moves by the offset at which its attempt begins.
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +22,20 @@ PACK_BYTES = 1 << 30
 """A pack is closed once it is larger than this."""
 
 
+_DESCRIPTION = (
+    "Responses and requests are derived from recordings of the connections, heads and bodies as sent; "
+    "records of urn:preservation are views and logs made by the software. Which program of which "
+    "version made each capture stands in manifest/captures.parquet, column tools_json."
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackedAttempt:
     """Where an attempt's records went."""
 
     warc_key: str | None
     base_offset: int
+    length: int
 
 
 class Packer:
@@ -47,12 +56,13 @@ class Packer:
             if entry.blob_file is not None:
                 self.blobs[entry.sha256] = attempt_folder / entry.blob_file
         if result.warc_file is None:
-            return PackedAttempt(warc_key=None, base_offset=0)
+            return PackedAttempt(warc_key=None, base_offset=0, length=0)
         stream = self._open_pack()
         base_offset = stream.tell()
         with (attempt_folder / result.warc_file).open("rb") as source:
             shutil.copyfileobj(source, stream, 1 << 20)
-        return PackedAttempt(warc_key=self._key(), base_offset=base_offset)
+        length = stream.tell() - base_offset
+        return PackedAttempt(warc_key=self._key(), base_offset=base_offset, length=length)
 
     def close(self) -> None:
         """Finish the last pack."""
@@ -68,7 +78,7 @@ class Packer:
         if self._stream is None:
             self._number += 1
             path = self._folder / f"{self._number:03}.warc.gz"
-            _write_warcinfo(path)
+            _write_warcinfo(path, self._key())
             self.files[self._key()] = path
             self._stream = path.open("ab")
         return self._stream
@@ -77,7 +87,9 @@ class Packer:
         return f"{self._prefix}/{self._number:03}.warc.gz"
 
 
-def _write_warcinfo(path: Path) -> None:
+def _write_warcinfo(path: Path, key: str) -> None:
+    """What holds for the whole file (WARC 1.1, 6.2); an attempt's own tools are in its manifest row."""
+    machine = f"{platform.system()} {platform.machine()}"
     with WarcWriter(path) as writer:
         writer.warcinfo(
             [
@@ -87,6 +99,10 @@ def _write_warcinfo(path: Path) -> None:
                     "conformsTo",
                     "https://iipc.github.io/warc-specifications/specifications/warc-format/warc-1.1/",
                 ),
+                ("isPartOf", key.partition("/warc/")[0]),
+                ("description", _DESCRIPTION),
+                ("robots", "not consulted: what is submitted is captured"),
+                ("platform", f"Python {platform.python_version()}; {machine}"),
             ],
             date=clock.now(),
         )

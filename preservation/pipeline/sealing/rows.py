@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from preservation.model import tables
-from preservation.model.captures import CapturedObject, CaptureResult
+from preservation.model.captures import (
+    CapturedObject,
+    CapturedResource,
+    CaptureResult,
+    ReplayFigures,
+)
 from preservation.model.tables import Row
 from preservation.model.urls import requested_url
-from preservation.model.vocabulary import Reason
 from preservation.pipeline.sealing.packing import PackedAttempt
 
 Rows = list[tuple[str, Row]]
 """Table name and row."""
+
+_UNDESCRIBED = "not-applicable"
+"""Why a bitstream without a description has none: it is a log of our own."""
 
 _CLAIMED = ("title", "description", "date", "place", "language", "source", "confidentiality")
 
@@ -64,29 +72,13 @@ def attempt_rows(
 ) -> Iterator[tuple[str, Row]]:
     """Every row that one attempt gives."""
     names = {"item_id": attempt.item_id, "capture_id": attempt.capture_id}
-    yield "captures", _capture_row(names, attempt, result)
+    figures = description.get("replays", {}).get(str(attempt.attempt_number), {})
+    yield "captures", _capture_row(names, attempt, result, packed, ReplayFigures(**figures))
     for entry in result.objects:
         described = description["objects"].get(entry.sha256, {})
         yield "objects", _object_row(names, entry, packed, described)
     for sequence, resource in enumerate(result.resources, start=1):
-        yield (
-            "resources",
-            tables.RESOURCES.row(
-                {
-                    **names,
-                    "sequence": sequence,
-                    "url": resource.url,
-                    "resource_type": resource.resource_type,
-                    "is_held": resource.is_held,
-                    "reason": resource.reason,
-                    "http_status": resource.http_status,
-                    "content_type": resource.content_type,
-                    "size_bytes": resource.size_bytes,
-                    "sha256": resource.sha256,
-                    "obtained_by": resource.obtained_by,
-                }
-            ),
-        )
+        yield "resources", _resource_row({**names, "sequence": sequence}, resource, packed)
     for made in result.derivations:
         yield (
             "derivations",
@@ -113,7 +105,27 @@ def fingerprint_rows(item_id: str, description: dict[str, Any]) -> Iterator[tupl
             )
 
 
-def _capture_row(names: dict[str, str], attempt: Any, result: CaptureResult) -> Row:
+def _resource_row(names: dict[str, Any], resource: CapturedResource, packed: PackedAttempt) -> Row:
+    values = asdict(resource)
+    offset = values.pop("warc_offset")
+    is_packed = offset is not None
+    return tables.RESOURCES.row(
+        {
+            **names,
+            **values,
+            "warc_file": packed.warc_key if is_packed else None,
+            "warc_offset": packed.base_offset + offset if is_packed else None,
+        }
+    )
+
+
+def _capture_row(
+    names: dict[str, str],
+    attempt: Any,
+    result: CaptureResult,
+    packed: PackedAttempt,
+    replay: ReplayFigures,
+) -> Row:
     return tables.CAPTURES.row(
         {
             **names,
@@ -141,7 +153,19 @@ def _capture_row(names: dict[str, str], attempt: Any, result: CaptureResult) -> 
             "egress": result.egress,
             "bytes_received": result.bytes_received,
             "content_verdict": result.content_verdict,
+            "content_flags_json": as_json([asdict(flag) for flag in result.content_flags]),
             "tools_json": as_json(result.tools),
+            "isolation": result.isolation,
+            "tls": result.tls,
+            "certificate_sha256": result.certificate_sha256,
+            "resources_in_doubt": result.resources_in_doubt,
+            "replay_text": replay.text,
+            "replay_pixels": replay.pixels,
+            "replay_requests": replay.requests,
+            "replay_fault": replay.fault,
+            "warc_file": packed.warc_key,
+            "warc_offset": packed.base_offset if packed.warc_key else None,
+            "warc_length": packed.length if packed.warc_key else None,
         }
     )
 
@@ -161,6 +185,10 @@ def _object_row(
             "sha256": entry.sha256,
             "sha512": entry.sha512,
             "transfer_form": entry.transfer_form,
+            "content_encoding": entry.content_encoding,
+            "content_size_bytes": entry.content_size_bytes,
+            "content_sha256": entry.content_sha256,
+            "content_absence": entry.content_absence,
             "warc_file": packed.warc_key if is_packed else None,
             "warc_offset": packed.base_offset + (entry.warc_offset or 0) if is_packed else None,
             "warc_length": entry.warc_length,
@@ -171,9 +199,7 @@ def _object_row(
             "duration_ms": described.get("duration_ms"),
             "embedded_metadata_json": described.get("embedded_metadata_json"),
             "media_facts_json": described.get("media_facts_json"),
-            "absence_reason": described.get(
-                "absence_reason", Reason.TOOL_ERROR if not described else None
-            ),
+            "absence_reason": described.get("absence_reason", _UNDESCRIBED if not described else None),
         }
     )
 

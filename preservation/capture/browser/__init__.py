@@ -1,0 +1,1 @@
+"""Chromium as a program: caged, watched, used again."""

@@ -1,0 +1,1 @@
+"""Our own HTTP client, and the engine that captures files with it."""

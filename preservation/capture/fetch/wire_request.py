@@ -1,0 +1,115 @@
+"""What exactly is asked of a server: targets, URLs and header fields as they go out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote, urljoin, urlsplit
+
+import requests
+from requests.cookies import RequestsCookieJar
+
+from preservation.capture.evidence import Exchange, Headers, header
+from preservation.capture.fetch.resuming import Resumable
+from preservation.capture.outcomes import Failure
+from preservation.model.routes import authority_of, without_credentials
+from preservation.model.vocabulary import Reason
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_PRINTABLE_ASCII = "".join(map(chr, range(0x21, 0x7F)))
+_SECRETS = frozenset({"cookie", "authorization"})
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What a request for the rest of a body must bring."""
+
+    promise: Resumable
+    held_bytes: int
+
+    def misfit(self, answer: Exchange) -> Failure | None:
+        """Why *answer* doesn't go on where the pieces before it end."""
+        headers = answer.response_headers
+        fault = self.promise.fault_of(answer.status, headers, first_byte=self.held_bytes)
+        if fault is None:
+            return None
+        return Failure(reason=Reason.TRUNCATED, error_class="CannotResume", detail=fault)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One request, ready to be sent."""
+
+    label: str
+    url: str
+    prepared: requests.PreparedRequest
+    is_verified: bool
+    rest: Rest | None
+
+    @property
+    def line(self) -> str:
+        """The request line."""
+        return f"GET {request_target(self.url)} HTTP/1.1"
+
+
+def prepared(url: str, headers: Headers, jar: RequestsCookieJar) -> requests.PreparedRequest:
+    """A request whose headers are all named here, so that the record of them is complete.
+
+    Raises:
+        requests.exceptions.InvalidURL, UnicodeError: The host has no form for DNS.
+    """
+    request = requests.Request("GET", url, cookies=jar).prepare()
+    own = dict(request.headers)
+    request.headers.clear()
+    request.headers["Host"] = urlsplit(str(request.url)).netloc.rpartition("@")[2]
+    request.headers["User-Agent"] = requests.utils.default_user_agent()
+    request.headers["Accept"] = "*/*"
+    # The file itself is the evidence, not a packed form of it.
+    request.headers["Accept-Encoding"] = "identity"
+    request.headers["Connection"] = "close"
+    for name, value in [*headers, *own.items()]:
+        request.headers[name] = value
+    return request
+
+
+def without_secrets(url: str, headers: Headers) -> tuple[str, Headers]:
+    """*url* and *headers* as they may go to someone who hasn't proven who they are."""
+    return without_credentials(url), tuple(
+        (name, value) for name, value in headers if name.lower() not in _SECRETS
+    )
+
+
+def request_target(url: str) -> str:
+    """What follows the host of *url*, exactly as written: the origin-form of RFC 9112 3.2.1."""
+    rest = url.split("://", 1)[1][len(authority_of(url)) :].partition("#")[0]
+    return quote(rest if rest.startswith("/") else f"/{rest}", safe=_PRINTABLE_ASCII)
+
+
+def url_as_sent(url: str, request: requests.PreparedRequest) -> str:
+    """*url* as the target of a record: without fragment and credentials, and nothing but ASCII.
+
+    A host outside ASCII is its ``xn--`` form (RFC 5891), a path is percent-encoded UTF-8.
+    """
+    bare, _ = without_secrets(without_fragment(url), ())
+    if bare.isascii():
+        return bare
+    host = request.headers["Host"]
+    host = host.decode("ascii") if isinstance(host, bytes) else host
+    return f"{url.split('://', 1)[0]}://{host}{request_target(url)}"
+
+
+def without_fragment(url: str) -> str:
+    """*url* up to its fragment."""
+    return url.partition("#")[0]
+
+
+def redirect_target(exchange: Exchange) -> str | None:
+    """Where *exchange* redirects to, as an absolute URL; None if it doesn't."""
+    location = header(exchange.response_headers, "location")
+    if exchange.status not in _REDIRECTS or not location:
+        return None
+    # Servers send raw UTF-8; http.client hands it over as Latin-1.
+    plain = quote(location.strip().encode("latin-1", "replace"), safe=_PRINTABLE_ASCII)
+    try:
+        return urljoin(exchange.url, plain)
+    except ValueError:
+        return plain

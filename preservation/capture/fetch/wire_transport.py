@@ -1,0 +1,194 @@
+"""How one request leaves: byte-exact target, a TLS context of our own, a patient reader of heads.
+
+http.client (Python 3.11) takes an interim 102 or 103 for the final answer, and gives up on a line
+above 64 KiB and on the 101st field; `PatientResponse` does neither, without touching what other
+users of http.client in this process see.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import ssl
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from requests.adapters import HTTPAdapter
+from urllib3.contrib.socks import (
+    SOCKSConnection,
+    SOCKSHTTPConnectionPool,
+    SOCKSHTTPSConnection,
+    SOCKSHTTPSConnectionPool,
+    SOCKSProxyManager,
+)
+from urllib3.util.ssl_ import create_urllib3_context
+
+LARGEST_HEADS_BYTES = 4 << 20
+"""All heads before a body, interim ones included."""
+
+_FRAMING = ("transfer-encoding", "content-length", "connection", "keep-alive", "proxy-connection")
+"""The fields that http.client itself acts on."""
+
+
+class HeadTooLarge(http.client.HTTPException):
+    """The heads of an answer exceed `LARGEST_HEADS_BYTES`."""
+
+
+class HeadCutShort(http.client.RemoteDisconnected):
+    """The server went away in the middle of a head."""
+
+
+class PatientResponse(http.client.HTTPResponse):
+    """Reads past every interim response (RFC 9110 15.2), and heads of any shape up to the limit."""
+
+    def begin(self) -> None:
+        if self.headers is not None:
+            return
+        stream, room = cast("BinaryIO", self.fp), LARGEST_HEADS_BYTES
+        first = b"HTTP/1.1 100"
+        while _is_interim(first):
+            first, rest = _head_from(stream, room)
+            room -= len(first) + sum(map(len, rest))
+        fields = _fields_in(rest)
+        # http.client decides by these few how the body ends; it never sees the others.
+        seen = first + _framing_of(fields) if first else b""
+        self.fp = io.BufferedReader(io.BytesIO(seen))
+        try:
+            super().begin()
+        finally:
+            self.fp = stream
+        self.headers = self.msg = _message_of(fields)
+
+
+def _is_interim(first: bytes) -> bool:
+    """Whether *first* begins a response that another follows; 101 is the last word of HTTP."""
+    words = first.split(None, 2)
+    is_http = len(words) > 1 and words[0].startswith(b"HTTP/")
+    return is_http and len(words[1]) == 3 and words[1].startswith(b"1") and words[1] != b"101"
+
+
+def _head_from(stream: BinaryIO, room: int) -> tuple[bytes, list[bytes]]:
+    """The status line, and the lines after it up to the empty one."""
+    first = stream.readline(room + 1)
+    room -= len(first)
+    rest: list[bytes] = []
+    line = first
+    while room >= 0 and first.startswith(b"HTTP/"):
+        if not line.endswith(b"\n"):
+            msg = f"the connection ended after {line[:100]!r}"
+            raise HeadCutShort(msg)
+        line = stream.readline(room + 1)
+        room -= len(line)
+        if line in {b"\r\n", b"\n"}:
+            break
+        rest.append(line)
+    if room < 0:
+        msg = f"more than {LARGEST_HEADS_BYTES} bytes of header fields"
+        raise HeadTooLarge(msg)
+    return first, rest
+
+
+def _fields_in(lines: list[bytes]) -> list[tuple[str, str]]:
+    """Name and value of each field; what isn't one is left out, as browsers leave it out."""
+    fields: list[tuple[str, str]] = []
+    for line in lines:
+        # RFC 9112 2.2: a bare CR counts as a space.
+        text = line.decode("latin-1").rstrip("\r\n").replace("\r", " ")
+        name, colon, value = text.partition(":")
+        if text[:1] in {" ", "\t"} and fields:
+            # RFC 9112 5.2: a folded line goes on with the value before it.
+            fields[-1] = (fields[-1][0], f"{fields[-1][1]} {text.strip()}")
+        elif colon and name.strip():
+            fields.append((name.rstrip(" \t"), value.strip(" \t")))
+    return fields
+
+
+def _framing_of(fields: list[tuple[str, str]]) -> bytes:
+    lines: dict[str, str] = {}
+    for name, value in fields:
+        lower = name.lower()
+        if lower in _FRAMING and len(value) < 1024:
+            lines.setdefault(lower, value)
+    codings = lines.get("transfer-encoding", "").lower().replace(" ", "").split(",")
+    if codings[-1] == "chunked":
+        # RFC 9112 6.1: chunked comes last; http.client knows it only alone.
+        lines["transfer-encoding"] = "chunked"
+    return "".join([*(f"{n}: {v}\r\n" for n, v in lines.items()), "\r\n"]).encode("latin-1")
+
+
+def _message_of(fields: list[tuple[str, str]]) -> http.client.HTTPMessage:
+    message = http.client.HTTPMessage()
+    # A list in place of `message[name] = value`, which looks through all fields for each.
+    message._headers.extend(fields)  # type: ignore[attr-defined]  # noqa: SLF001
+    return message
+
+
+def tls_context(*, key_log: Path | None, roots: Path | None, is_verified: bool) -> ssl.SSLContext:
+    """A context as requests would make it, with a key log, more roots, or no verification.
+
+    requests adds the certificates of certifi when it connects.
+    """
+    context = create_urllib3_context()
+    if key_log is not None:
+        context.keylog_filename = str(key_log)
+    if not is_verified:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif roots is not None:
+        context.load_verify_locations(cafile=roots)
+    return context
+
+
+class _Connection(SOCKSConnection):
+    response_class = PatientResponse
+
+
+class _SecureConnection(SOCKSHTTPSConnection):
+    response_class = PatientResponse
+
+
+class _ExactHTTPPool(SOCKSHTTPConnectionPool):
+    """Plain HTTP that sends the target that was asked for instead of what urllib3 made of it."""
+
+    ConnectionCls = _Connection
+    exact_target = "/"
+
+    def _make_request(self, conn: Any, method: str, url: str, *rest: Any, **options: Any) -> Any:
+        del url
+        return super()._make_request(conn, method, self.exact_target, *rest, **options)
+
+
+class _ExactHTTPSPool(SOCKSHTTPSConnectionPool):
+    """The same over TLS."""
+
+    ConnectionCls = _SecureConnection
+    exact_target = "/"
+
+    def _make_request(self, conn: Any, method: str, url: str, *rest: Any, **options: Any) -> Any:
+        del url
+        return super()._make_request(conn, method, self.exact_target, *rest, **options)
+
+    def _validate_conn(self, conn: Any) -> None:
+        # Without urllib3's warning: an unverified answer is marked as one in the result.
+        if conn.is_closed:
+            conn.connect()
+
+
+class ExactAdapter(HTTPAdapter):
+    """A requests adapter for one request, whose target is sent byte for byte."""
+
+    def __init__(self, target: str, context: ssl.SSLContext) -> None:
+        super().__init__()
+        self._target = target
+        self._context = context
+
+    def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
+        # Not requests' own way to a manager: yt-dlp replaces that one for a whole process.
+        manager = SOCKSProxyManager(proxy, ssl_context=self._context, **proxy_kwargs)
+        manager.pool_classes_by_scheme = {"http": _ExactHTTPPool, "https": _ExactHTTPSPool}
+        return self.proxy_manager.setdefault(proxy, manager)
+
+    def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> Any:
+        pool = super().get_connection_with_tls_context(*arguments, **options)
+        pool.exact_target = self._target  # type: ignore[attr-defined]
+        return pool

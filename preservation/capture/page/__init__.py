@@ -1,0 +1,1 @@
+"""A web page as a browser sees it, with everything that it consists of."""

@@ -1,0 +1,210 @@
+"""Doing what a reader does, so that everything comes: in steps that are few, short and harmless.
+
+Nothing here follows a link, fills in a form, answers a question or points at anything; consent
+banners are described and left as they are. What was done, and which bound ended it, is on record,
+because it changes what the page looks like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from preservation import clock
+from preservation.capture.browser.devtools import BrowserGone, DevToolsFault
+from preservation.capture.page.driver import Driver, Frame
+from preservation.capture.page.script import BEHAVIOURS, call
+
+MOST_SCROLL_STEPS = 60
+"""Of 0.8 screens each: some 49,000 pixels. A feed that goes on is cut here, and that is noted."""
+MOST_BOX_STEPS = 20
+MOST_NEXT_ROUNDS = 12
+MOST_MORE_CLICKS = 8
+MOST_FRAMES = 20
+"""Frames below the main one in which media are started and folded parts opened."""
+LONGEST_S = 30.0
+"""All behaviours of a page together."""
+QUIET_S = 0.3
+_STEP_S = 0.08
+_CLICK_S = 0.15
+_LONGEST_QUIET_WAIT_S = 5.0
+_LONGEST_GROWTH_WAIT_S = 1.5
+_VIEW_PX = 1024
+
+
+@dataclass(slots=True, kw_only=True)
+class Behaviours:
+    """What was done to a page, in numbers."""
+
+    scroll_steps: int = 0
+    scrolled_px: int = 0
+    boxes: int = 0
+    """Scrollable parts of the page that were scrolled to their end."""
+    media_started: int = 0
+    details_opened: int = 0
+    next_rounds: int = 0
+    more_clicks: int = 0
+    navigations_prevented: int = 0
+    bounds_reached: list[str] = field(default_factory=list)
+    banners: list[dict[str, str]] = field(default_factory=list)
+    """Consent banners: CSS selector and text."""
+    faults: list[str] = field(default_factory=list)
+
+    def reach(self, bound: str) -> None:
+        """Note that *bound* ended something."""
+        if bound not in self.bounds_reached:
+            self.bounds_reached.append(bound)
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """How busy the network is."""
+
+    open_loads: Callable[[], int]
+    """Loads under way that will end."""
+    requests: Callable[[], int]
+    """All requests so far."""
+
+
+class Reader:
+    """Looks around in a page whose frames are *frames*, the main one first."""
+
+    def __init__(self, driver: Driver, frames: list[Frame], activity: Activity) -> None:
+        self.done = Behaviours()
+        self._driver = driver
+        self._main, self._others = frames[0], frames[1 : MOST_FRAMES + 1]
+        self._activity = activity
+        self._give_up_at = clock.monotonic_s() + LONGEST_S
+
+    def look_around(self) -> None:
+        """Scroll to the end and back, open, start and page through, then wait for quiet.
+
+        Raises:
+            BrowserGone: The browser ended, or the page crashed.
+            DevToolsFault: The page went elsewhere, or doesn't answer.
+        """
+        survey = self._step("survey")
+        self.done.banners = survey["banners"]
+        self._scroll_to_the_end(survey)
+        self._click_through(survey)
+        self._scroll_boxes(survey)
+        self._start_everywhere(survey)
+        self.wait_for_quiet()
+        if self.done.scroll_steps:
+            self._step("scrollTo", 0)
+        if self.done.media_started:
+            self._step("pause")
+
+    def wait_for_quiet(self) -> None:
+        """Wait until nothing has been under way for a moment; not for long."""
+        give_up_at = min(clock.monotonic_s() + _LONGEST_QUIET_WAIT_S, self._give_up_at)
+        seen, quiet_since = self._activity.requests(), clock.monotonic_s()
+        while clock.monotonic_s() - quiet_since < QUIET_S:
+            if clock.monotonic_s() >= give_up_at:
+                self.done.reach("quiet")
+                return
+            self._driver.rest(0.05)
+            if self._activity.open_loads() or self._activity.requests() != seen:
+                seen, quiet_since = self._activity.requests(), clock.monotonic_s()
+
+    def _scroll_to_the_end(self, survey: dict[str, Any]) -> None:
+        view_px, height_px = survey["view_px"] or _VIEW_PX, survey["height_px"]
+        y_px = self.done.scrolled_px
+        while y_px + view_px < height_px:
+            if self.done.scroll_steps >= MOST_SCROLL_STEPS or self._is_late():
+                self.done.reach("scroll")
+                break
+            y_px = min(y_px + int(view_px * 0.8), height_px - view_px)
+            self.done.scroll_steps += 1
+            self._step("scrollTo", y_px)
+            self._driver.rest(_STEP_S)
+            is_at_end = y_px + view_px >= height_px
+            height_px = self._grown_height(height_px) if is_at_end else height_px
+        self.done.scrolled_px = y_px
+
+    def _grown_height(self, height_px: int) -> int:
+        """The page's height now; a feed that is fetching gets a moment to grow."""
+        give_up_at = clock.monotonic_s() + _LONGEST_GROWTH_WAIT_S
+        now_px = int(self._step("height"))
+        while now_px <= height_px and self._activity.open_loads() and clock.monotonic_s() < give_up_at:
+            self._driver.rest(_STEP_S)
+            now_px = int(self._step("height"))
+        return now_px
+
+    def _click_through(self, survey: dict[str, Any]) -> None:
+        """Press what brings more of the same page, and keep the page from leaving over it."""
+        if not survey["nexts"] and not survey["mores"]:
+            return
+        self._step("stay")
+        self._click_more(survey)
+        self._click_next(survey)
+        self.done.navigations_prevented = int(self._step("stayNoMore"))
+
+    def _click_more(self, survey: dict[str, Any]) -> None:
+        is_fruitful = bool(survey["mores"])
+        while is_fruitful and not self._is_late():
+            if self.done.more_clicks >= MOST_MORE_CLICKS:
+                self.done.reach("more")
+                return
+            before = (self._step("height"), self._activity.requests())
+            if not self._step("pressMore"):
+                return
+            self.done.more_clicks += 1
+            self._driver.rest(_CLICK_S)
+            height_px = self._grown_height(int(before[0]))
+            is_fruitful = (height_px, self._activity.requests()) != before
+            self._scroll_to_the_end({**survey, "height_px": height_px})
+
+    def _click_next(self, survey: dict[str, Any]) -> None:
+        """Page through carousels for as long as that fetches something."""
+        idle_rounds = 0
+        while survey["nexts"] and idle_rounds < 2 and not self._is_late():
+            if self.done.next_rounds >= MOST_NEXT_ROUNDS:
+                self.done.reach("next")
+                return
+            before = self._activity.requests()
+            if not self._step("pressNext"):
+                return
+            self.done.next_rounds += 1
+            self._driver.rest(_CLICK_S)
+            idle_rounds = idle_rounds + 1 if self._activity.requests() == before else 0
+
+    def _scroll_boxes(self, survey: dict[str, Any]) -> None:
+        self.done.boxes = survey["boxes"]
+        for _ in range(MOST_BOX_STEPS if survey["boxes"] else 0):
+            if self._is_late() or not self._step("scrollBoxes"):
+                break
+            self._driver.rest(_STEP_S)
+        else:
+            if survey["boxes"]:
+                self.done.reach("boxes")
+        if survey["boxes"]:
+            self._step("boxesBack")
+
+    def _start_everywhere(self, survey: dict[str, Any]) -> None:
+        if survey["media"] or survey["details"]:
+            self._start(self._main)
+        for frame in self._others:
+            if self._is_late():
+                return
+            try:
+                self._start(frame)
+            except BrowserGone:
+                raise
+            except DevToolsFault as fault:
+                self.done.faults.append(f"{frame.url[:500]}: {fault}")
+
+    def _start(self, frame: Frame) -> None:
+        counts = self._driver.evaluate(call(BEHAVIOURS, "start"), frame)
+        self.done.media_started += counts["media"]
+        self.done.details_opened += counts["details"]
+
+    def _step(self, function: str, argument: int | None = None) -> Any:
+        return self._driver.evaluate(call(BEHAVIOURS, function, argument), self._main)
+
+    def _is_late(self) -> bool:
+        if clock.monotonic_s() < self._give_up_at:
+            return False
+        self.done.reach("time")
+        return True

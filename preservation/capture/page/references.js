@@ -1,0 +1,194 @@
+// What a frame refers to and what it says. An expression: an object of functions that run in a world
+// apart from the page's own scripts and change nothing.
+(() => {
+  const MOST_REFERENCES = 5000;
+  const MOST_ROOTS = 2000;
+  const LONGEST_TEXT = 20000000;
+
+  // The document and every open shadow root in it.
+  const allRoots = () => {
+    const roots = [document];
+    for (let at = 0; at < roots.length && roots.length < MOST_ROOTS; at++)
+      for (const e of roots[at].querySelectorAll('*')) if (e.shadowRoot) roots.push(e.shadowRoot);
+    return roots;
+  };
+
+  const value = (e, name) => (e.getAttribute(name) || '').trim();
+
+  class Found {
+    constructor() {
+      this.roots = allRoots();
+      this.kinds = new Map();
+      this.unreadable = new Set();
+      this.here = document.URL.split('#')[0];
+    }
+
+    each(selector, visit) {
+      for (const root of this.roots) for (const e of root.querySelectorAll(selector)) visit(e);
+    }
+
+    add(url, kind, base) {
+      if (!url) return;
+      let absolute;
+      try {
+        absolute = new URL(url, base || document.baseURI);
+      } catch {
+        return;
+      }
+      const plain = absolute.href.split('#')[0];
+      if (/^https?:$/.test(absolute.protocol) && plain !== this.here) this.kinds.set(`${kind} ${plain}`, [plain, kind]);
+    }
+
+    attribute(selector, name, kind) {
+      this.each(selector, e => this.add(value(e, name), kind));
+    }
+
+    // HTML 4.8.4.3.9, parsing a srcset attribute: a URL ends at white space; a comma at its end
+    // ends the candidate, else the descriptors run to the next comma outside brackets.
+    candidates(text, kind) {
+      let rest = text || '';
+      for (;;) {
+        rest = rest.replace(/^[\s,]+/, '');
+        const [url] = rest.match(/^\S+/) || [''];
+        if (!url) return;
+        rest = rest.slice(url.length);
+        this.add(url.replace(/,+$/, ''), kind);
+        if (!url.endsWith(',')) rest = rest.replace(/^(?:\([^)]*\)|[^,(])*/, '');
+      }
+    }
+
+    urls(text, kind, base) {
+      const quoted = /url\(\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([^)\s]*))\s*\)/g;
+      for (const m of text.matchAll(quoted)) this.add((m[1] ?? m[2] ?? m[3]).replace(/\\(.)/g, '$1'), kind, base);
+    }
+  }
+
+  const inElements = found => {
+    found.attribute('img[src], input[type=image i][src]', 'src', 'Image');
+    found.each('img', e => found.add(e.currentSrc, 'Image'));
+    found.each('img[srcset], picture source[srcset]', e => found.candidates(value(e, 'srcset'), 'Image'));
+    found.attribute('body[background], table[background], td[background], th[background]', 'background', 'Image');
+    found.attribute('video[src], audio[src], video source[src], audio source[src]', 'src', 'Media');
+    found.each('video, audio', e => found.add(e.currentSrc, 'Media'));
+    found.attribute('video[poster]', 'poster', 'Image');
+    found.attribute('track[src]', 'src', 'TextTrack');
+    found.attribute('script[src]', 'src', 'Script');
+    found.attribute('iframe[src], frame[src]', 'src', 'Document');
+    found.attribute('embed[src]', 'src', 'Other');
+    found.attribute('object[data]', 'data', 'Other');
+    found.each('svg image, svg use, svg feImage', e => {
+      const link = value(e, 'href') || (e.getAttributeNS('http://www.w3.org/1999/xlink', 'href') || '').trim();
+      if (!link.startsWith('#')) found.add(link, 'Image');
+    });
+  };
+
+  // HTML 4.6.7, link types; of the others nothing is loaded.
+  const PRELOADED = {
+    image: 'Image', font: 'Font', script: 'Script', style: 'Stylesheet', track: 'TextTrack',
+    video: 'Media', audio: 'Media', document: 'Document', fetch: 'Fetch',
+  };
+  const LINKED = [
+    [/^stylesheet$/, 'Stylesheet'],
+    [/^(icon|apple-touch-icon(-precomposed)?|mask-icon)$/, 'Image'],
+    [/^manifest$/, 'Manifest'],
+    [/^modulepreload$/, 'Script'],
+  ];
+  const inHead = found => {
+    found.each('link[rel][href]', e => {
+      const rels = value(e, 'rel').toLowerCase().split(/\s+/);
+      const known = LINKED.find(([pattern]) => rels.some(rel => pattern.test(rel)));
+      if (known) found.add(value(e, 'href'), known[1]);
+      else if (rels.includes('preload')) found.add(value(e, 'href'), PRELOADED[value(e, 'as').toLowerCase()] || 'Other');
+    });
+    found.each('link[imagesrcset]', e => found.candidates(value(e, 'imagesrcset'), 'Image'));
+    found.each('meta[content]', e => {
+      const name = (value(e, 'property') || value(e, 'name')).toLowerCase();
+      if (/^(og:image(:url|:secure_url)?|twitter:image(:src)?)$/.test(name)) found.add(value(e, 'content'), 'MetaImage');
+    });
+  };
+
+  // Pictures that a script would put in place, and those for readers without scripts.
+  const LAZY_NAMES = ['data-src', 'data-original', 'data-lazy', 'data-lazy-src', 'data-bg', 'data-background-image'];
+  const LAZY_ELEMENTS = ['img', 'source', 'div', 'span', 'a', 'section', 'figure'];
+  const LOOKS_LIKE_URL = /^(https?:|\/|\.)\S*$|^\S+\.(jpe?g|png|gif|webp|avif|svg)([?#]\S*)?$/i;
+  const inWaiting = found => {
+    for (const name of LAZY_NAMES)
+      found.each(LAZY_ELEMENTS.map(element => `${element}[${name}]`).join(), e => {
+        const link = value(e, name).replace(/^url\(["']?|["']?\)$/g, '');
+        if (LOOKS_LIKE_URL.test(link)) found.add(link, 'LazyImage');
+      });
+    found.each('[data-srcset]', e => found.candidates(value(e, 'data-srcset'), 'LazyImage'));
+    found.each('noscript', e => {
+      const inside = new DOMParser().parseFromString(e.textContent, 'text/html');
+      for (const image of inside.querySelectorAll('img[src]')) found.add(value(image, 'src'), 'LazyImage');
+      for (const image of inside.querySelectorAll('[srcset]')) found.candidates(value(image, 'srcset'), 'LazyImage');
+    });
+  };
+
+  const inStyles = found => {
+    const seen = new Set();
+    const inSheet = (sheet, base) => {
+      if (!sheet || seen.has(sheet)) return;
+      seen.add(sheet);
+      let rules;
+      try {
+        rules = sheet.cssRules;
+      } catch {
+        found.unreadable.add(sheet.href);
+        return;
+      }
+      inRules(rules, sheet.href || base);
+    };
+    const inRules = (rules, base) => {
+      for (const rule of rules) {
+        if (rule instanceof CSSImportRule) {
+          found.add(rule.href, 'Stylesheet', base);
+          inSheet(rule.styleSheet, base);
+        } else if (rule instanceof CSSFontFaceRule) {
+          found.urls(rule.cssText, 'Font', base);
+        } else {
+          if (rule.style) found.urls(rule.style.cssText, 'Image', base);
+          if (rule.cssRules) inRules(rule.cssRules, base);
+        }
+      }
+    };
+    for (const root of found.roots)
+      for (const sheet of [...root.styleSheets, ...root.adoptedStyleSheets]) inSheet(sheet, document.baseURI);
+    found.each('[style]', e => e.style && found.urls(e.style.cssText, 'Image'));
+  };
+
+  return {
+    // References as [absolute URL, kind], and the stylesheets that no script may read (CORS).
+    references() {
+      const found = new Found();
+      for (const search of [inElements, inHead, inWaiting, inStyles]) search(found);
+      const all = [...found.kinds.values()];
+      return {
+        references: all.slice(0, MOST_REFERENCES),
+        is_cut: all.length > MOST_REFERENCES,
+        unreadable_sheets: [...found.unreadable].filter(Boolean).slice(0, 100),
+      };
+    },
+
+    // What the document says of itself, its visible text included.
+    facts() {
+      const root = document.documentElement;
+      const isVisible = e => e.getClientRects().length > 0 && getComputedStyle(e).visibility !== 'hidden';
+      const text = document.body ? document.body.innerText : root?.textContent || '';
+      return {
+        title: document.title.slice(0, 2000),
+        language: (root?.lang || '').slice(0, 100),
+        direction: (root && getComputedStyle(root).direction) || '',
+        character_set: document.characterSet,
+        media_type: document.contentType,
+        ready_state: document.readyState,
+        has_password_field: [...document.querySelectorAll('input[type=password i]')].some(isVisible),
+        text: text.slice(0, LONGEST_TEXT).toWellFormed(),
+        is_text_cut: text.length > LONGEST_TEXT,
+        text_length: text.trim().length,
+        device_pixel_ratio: devicePixelRatio,
+        timing: performance.getEntriesByType('navigation')[0]?.toJSON() ?? null,
+      };
+    },
+  };
+})()

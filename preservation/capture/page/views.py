@@ -1,0 +1,206 @@
+"""What a page looks like in the end: each view is taken by itself, and can fail by itself.
+
+Views go to files: a PDF or MHTML may have a hundred megabytes. Measured on Chromium 156: a clip of
+at most 16,384 pixels drawn beyond the viewport is right wherever it begins, so a taller page is
+taken in tiles and nothing of it is lost.
+"""
+
+from __future__ import annotations
+
+import base64
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from preservation.capture.browser.devtools import BrowserGone, DevToolsFault
+from preservation.capture.page.driver import Driver, Frame
+from preservation.capture.page.frames import Found, references_in
+from preservation.capture.page.script import REFERENCES, call
+from preservation.model.vocabulary import Role
+
+VIEWPORT_PX = (1280, 1024)
+TILE_PX = 16_384
+"""Chromium's compositor draws nothing beyond this height in one picture."""
+TALLEST_PX = 100_000
+"""What lies further down isn't drawn; the view's fault says so."""
+WIDEST_PX = 4 * VIEWPORT_PX[0]
+LARGEST_VIEW_BYTES = 256 << 20
+_PIECE_BYTES = 1 << 20
+_PICTURE_S = 20.0
+_PRINT_S = 30.0
+_BROWSER_ENDED = "the browser ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """One file that shows the page."""
+
+    path: Path
+    role: Role
+    name: str
+    """What it is within the page: ``screenshot-16384`` is the tile that begins there."""
+    content_type: str
+    size_px: tuple[int, int] | None = None
+    y_px: int = 0
+    """Of a picture: where it begins, in CSS pixels from the page's top."""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewFault:
+    """A view that could not be had, or not all of it."""
+
+    name: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What a page looks like in the end."""
+
+    views: tuple[View, ...] = ()
+    faults: tuple[ViewFault, ...] = ()
+    references: tuple[tuple[str, str], ...] | None = None
+    """(URL, kind) of all that its frames refer to; None if they could not be read."""
+    title: str | None = None
+    language: str = ""
+    direction: str = ""
+    has_password_field: bool = False
+    text: str = ""
+    text_length: int = 0
+    record: dict[str, Any] = field(default_factory=dict)
+    """The visit's record, with what `faults` says."""
+
+    @property
+    def fault(self) -> ViewFault | None:
+        """The first fault."""
+        return next(iter(self.faults), None)
+
+
+class Photographer:
+    """Takes the views of the page that *driver* speaks to and puts them into *folder*."""
+
+    def __init__(self, driver: Driver, frames: list[Frame], folder: Path) -> None:
+        self.views: list[View] = []
+        self.faults: list[ViewFault] = []
+        self.facts: dict[str, Any] = {}
+        self.layout: dict[str, Any] = {}
+        self.found: Found | None = None
+        self._driver = driver
+        self._frames = frames
+        self._folder = folder
+
+    def take_all(self, *, is_loaded: bool) -> None:
+        """Take every view in turn; a page that never finished loading isn't printed."""
+        takes: list[tuple[str, Callable[[], None]]] = [
+            ("facts", self._take_facts),
+            ("references", self._take_references),
+            ("rendered-dom", self._take_dom),
+            ("screenshot", self._take_pictures),
+            ("pdf", self._take_pdf),
+            ("mhtml", self._take_mhtml),
+        ]
+        for name, take in takes:
+            if name == "pdf" and not is_loaded:
+                self.faults.append(ViewFault(name, "the page did not finish loading"))
+                continue
+            self._try(name, take)
+
+    def _try(self, name: str, take: Callable[[], None]) -> None:
+        try:
+            take()
+        except BrowserGone as gone:
+            self.faults.append(ViewFault(name, f"{_BROWSER_ENDED}: {gone}"))
+        except DevToolsFault as fault:
+            self.faults.append(ViewFault(name, str(fault)))
+
+    def _take_facts(self) -> None:
+        self.facts = self._driver.evaluate(call(REFERENCES, "facts"), self._frames[0])
+        text = self.facts["text"].encode("utf-8", "replace")
+        self._keep("text", Role.PAGE_TEXT, "text/plain; charset=utf-8", text)
+        if self.facts["is_text_cut"]:
+            self.faults.append(ViewFault("text", f"cut after {len(self.facts['text'])} characters"))
+
+    def _take_references(self) -> None:
+        self.found = references_in(self._driver, self._frames)
+
+    def _take_dom(self) -> None:
+        root = self._driver.call("DOM.getDocument", {"depth": 0})["root"]["nodeId"]
+        html = self._driver.call("DOM.getOuterHTML", {"nodeId": root, "includeShadowDOM": True})
+        content = html["outerHTML"].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        self._keep("rendered-dom", Role.RENDERED_DOM, "text/html; charset=utf-8", content.encode())
+
+    def _take_pictures(self) -> None:
+        self.layout = self._driver.call("Page.getLayoutMetrics")
+        size = self.layout["cssContentSize"]
+        width = max(1, min(int(size["width"]), WIDEST_PX))
+        height = max(1, int(size["height"]))
+        for y_px in range(0, min(height, TALLEST_PX), TILE_PX):
+            self._take_picture(y_px, width, min(TILE_PX, min(height, TALLEST_PX) - y_px))
+        if height > TALLEST_PX:
+            reason = f"the page is {height} px tall; drawn are the first {TALLEST_PX}"
+            self.faults.append(ViewFault("screenshot", reason))
+
+    def _take_picture(self, y_px: int, width: int, height: int) -> None:
+        clip = {"x": 0, "y": y_px, "width": width, "height": height, "scale": 1}
+        picture = self._driver.call(
+            "Page.captureScreenshot",
+            {"format": "png", "captureBeyondViewport": True, "clip": clip},
+            timeout_s=_PICTURE_S,
+        )
+        content = base64.b64decode(picture["data"])
+        name = f"screenshot-{y_px}" if y_px else "screenshot"
+        self._keep(name, Role.SCREENSHOT, "image/png", content, y_px=y_px)
+
+    def _take_pdf(self) -> None:
+        answer = self._driver.call(
+            "Page.printToPDF",
+            {"printBackground": True, "preferCSSPageSize": True, "transferMode": "ReturnAsStream"},
+            timeout_s=_PRINT_S,
+        )
+        path = self._folder / "pdf"
+        with path.open("wb") as file:
+            is_whole = self._drain(answer["stream"], file.write)
+        self.views.append(View(path=path, role=Role.PDF, name="pdf", content_type="application/pdf"))
+        if not is_whole:
+            self.faults.append(ViewFault("pdf", f"cut at {LARGEST_VIEW_BYTES} bytes"))
+
+    def _drain(self, stream: str, write: Callable[[bytes], object]) -> bool:
+        """Read the browser's *stream* to its end; False if that is too far away."""
+        size = 0
+        while size < LARGEST_VIEW_BYTES:
+            piece = self._driver.call("IO.read", {"handle": stream, "size": _PIECE_BYTES})
+            data = piece["data"]
+            content = base64.b64decode(data) if piece.get("base64Encoded") else data.encode()
+            write(content)
+            size += len(content)
+            if piece["eof"]:
+                self._driver.post("IO.close", {"handle": stream})
+                return True
+        self._driver.post("IO.close", {"handle": stream})
+        return False
+
+    def _take_mhtml(self) -> None:
+        answer = self._driver.call("Page.captureSnapshot", {"format": "mhtml"}, timeout_s=_PRINT_S)
+        self._keep(
+            "mhtml", Role.SINGLE_FILE, "multipart/related", answer["data"].encode("utf-8", "replace")
+        )
+
+    def _keep(self, name: str, role: Role, content_type: str, content: bytes, *, y_px: int = 0) -> None:
+        path = self._folder / name
+        path.write_bytes(content)
+        is_picture = content_type == "image/png"
+        self.views.append(
+            View(
+                path=path,
+                role=role,
+                name=name,
+                content_type=content_type,
+                size_px=struct.unpack("!II", content[16:24]) if is_picture else None,
+                y_px=y_px,
+            )
+        )

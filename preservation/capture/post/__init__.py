@@ -1,0 +1,1 @@
+"""Posts and their media, through programs that know the platforms."""

@@ -1,0 +1,262 @@
+"""What yt-dlp is asked for, and what it tells while it works; runs in a process of its own.
+
+Only yt-dlp's own downloaders are used: ffmpeg knows no SOCKS proxy and would go round the gateway,
+so yt-dlp isn't shown where ffmpeg is. Nothing is merged, remuxed or repaired; where a platform
+holds picture and sound apart, both files are kept. Nothing is updated, cached or read from this
+machine.
+"""
+
+from __future__ import annotations
+
+import ssl
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yt_dlp
+from yt_dlp.globals import plugin_dirs
+from yt_dlp.utils import DownloadCancelled
+
+from preservation.capture.post.report import PostJob, entries_of
+from preservation.model.digests import fixity_of_file
+
+MOST_ENTRIES = 10
+"""A post with more media than this is taken up to here."""
+
+NATIVE_PROTOCOLS = frozenset(
+    {"http", "https", "m3u8_native", "m3u8", "http_dash_segments", "ism", "f4m"}
+)
+"""Those that yt-dlp's own downloaders speak."""
+
+# No code from outside this installation.
+plugin_dirs.value = []
+
+Tell = Callable[..., None]
+
+
+class DeadlineOver(DownloadCancelled):  # type: ignore[misc]
+    """The attempt's time was up."""
+
+
+class TooLarge(DownloadCancelled):  # type: ignore[misc]
+    """A file grew beyond the limit; its server had not said how large it is."""
+
+
+def extract(job: PostJob, tell: Tell) -> None:
+    """Read the post of *job*, download its media, and *tell* everything as it comes to pass.
+
+    Raises:
+        Exception: Whatever yt-dlp's 1,800 extractors raise.
+    """
+    words: list[str] = []
+    with _Program(_options(job, tell, words), job=job, tell=tell) as program:
+        post = program.extract_info(job.url, download=True)
+        described = program.sanitize_info(post, remove_private_keys=True)
+        tell("described", post=described)
+        program.tell_extractors(entry.get("extractor_key") for entry in entries_of(post))
+        for role, url, path in _companions(post):
+            tell("companion", role=role, url=url, file=path.name)
+        tell("entries", taken=_taken(post), offered=_offered(post))
+    tell("over", words=" ".join(words[-5:]))
+
+
+class _Program(yt_dlp.YoutubeDL):  # type: ignore[misc]
+    """yt-dlp with roots of ours, connections short enough to be recorded, and live streams bounded."""
+
+    def __init__(self, options: dict[str, Any], *, job: PostJob, tell: Tell) -> None:
+        self._job = job
+        self._tell = tell
+        self._told: set[str] = set()
+        super().__init__(options)
+
+    def build_request_director(self, handlers: Iterable[type], preferences: Any = None) -> Any:
+        ours = [_trusting(handler, self._job) for handler in handlers]
+        return super().build_request_director(ours, preferences)
+
+    def get_info_extractor(self, ie_key: str) -> Any:
+        extractor = super().get_info_extractor(ie_key)
+        if not self._told:
+            # The one that the URL was given to; others are only asked whether they see anything.
+            self.tell_extractors([ie_key])
+        return extractor
+
+    def tell_extractors(self, keys: Iterable[str | None]) -> None:
+        """Tell the source of each of the extractors *keys* that took part."""
+        for key in {key for key in keys if key} - self._told:
+            self._told.add(key)
+            module = sys.modules[type(super().get_info_extractor(key)).__module__]
+            self._tell("extractor", name=key, sha256=fixity_of_file(Path(str(module.__file__))).sha256)
+
+    def dl(self, name: str, info: dict[str, Any], *rest: Any, **options: Any) -> Any:
+        if info.get("is_live") and str(info.get("protocol")).startswith("m3u8"):
+            # Without ffmpeg, what the playlist lists at this moment is all that can be had.
+            info = {**info, "is_live": False}
+            self._tell("live")
+        return super().dl(name, info, *rest, **options)
+
+
+def _trusting(handler: type, job: PostJob) -> type:
+    """*handler* with the roots of *job*, that leaves a connection before its recording is full.
+
+    The TLS keys go where SSLKEYLOGFILE says: yt-dlp's contexts heed it.
+    """
+    base: Any = handler
+
+    def make_context(self: Any, *rest: Any, **options: Any) -> ssl.SSLContext:
+        context: ssl.SSLContext = base._make_sslcontext(self, *rest, **options)  # noqa: SLF001
+        if job.roots is not None and job.is_verified:
+            context.load_verify_locations(cafile=job.roots)
+        return context
+
+    carried = {"bytes": 0}
+
+    def send(self: Any, request: Any) -> Any:
+        if carried["bytes"] > job.largest_recorded_bytes // 2 and hasattr(self, "_clear_instances"):
+            self._clear_instances()
+            carried["bytes"] = 0
+        answer = base._send(self, request)  # noqa: SLF001
+        length = answer.headers.get("Content-Length") or ""
+        # An answer that doesn't state its length may be of any.
+        carried["bytes"] += int(length) if length.isdigit() else job.largest_recorded_bytes
+        return answer
+
+    # yt-dlp knows a handler by the name of its class.
+    return type(handler.__name__, (handler,), {"_make_sslcontext": make_context, "_send": send})
+
+
+class _Log:
+    """Keeps what yt-dlp would print."""
+
+    def __init__(self, words: list[str]) -> None:
+        self._words = words
+
+    def debug(self, message: str) -> None:
+        self._words.append(message)
+
+    warning = error = info = debug
+
+
+def _options(job: PostJob, tell: Tell, words: list[str]) -> dict[str, Any]:
+    folder = Path(job.folder)
+    return {
+        # The one way out, and nothing taken from this machine or kept on it.
+        "proxy": job.proxy,
+        "nocheckcertificate": not job.is_verified,
+        "cachedir": False,
+        "usenetrc": False,
+        "cookiefile": None,
+        "remote_components": [],
+        "ffmpeg_location": str(folder / "no-ffmpeg"),
+        "external_downloader": {"default": "native"},
+        "hls_prefer_native": True,
+        # As the platform holds it.
+        "format": chosen_formats,
+        "fixup": "never",
+        "writethumbnail": True,
+        "writesubtitles": True,
+        "subtitleslangs": ["all", "-live_chat"],
+        "getcomments": job.wants_comments,
+        "noplaylist": True,
+        # One more than is taken shows that there are more.
+        "playlistend": MOST_ENTRIES + 1,
+        "match_filter": _beyond,
+        "updatetime": False,
+        # Whole or not at all; retries are the pipeline's matter.
+        "skip_unavailable_fragments": False,
+        "continuedl": False,
+        "nopart": True,
+        "retries": 1,
+        "fragment_retries": 1,
+        "extractor_retries": 1,
+        "socket_timeout": job.idle_timeout_s,
+        "max_filesize": job.largest_object_bytes,
+        "outtmpl": {"default": str(folder / "%(autonumber)s-%(format_id).40s.%(ext)s")},
+        "restrictfilenames": True,
+        "progress_hooks": [_hook(job, tell)],
+        "logger": _Log(words),
+        "noprogress": True,
+        "color": "no_color",
+        **({"http_headers": {"User-Agent": job.user_agent}} if job.user_agent else {}),
+    }
+
+
+def _beyond(described: dict[str, Any], *, incomplete: bool = False) -> str | None:
+    """Why an entry isn't downloaded: there are `MOST_ENTRIES` before it."""
+    del incomplete
+    return "beyond" if (described.get("playlist_index") or 0) > MOST_ENTRIES else None
+
+
+def _hook(job: PostJob, tell: Tell) -> Callable[[dict[str, Any]], None]:
+    told: set[tuple[str, bool]] = set()
+
+    def note(progress: dict[str, Any]) -> None:
+        described = progress.get("info_dict") or {}
+        file, is_whole = Path(progress.get("filename") or "").name, progress.get("status") == "finished"
+        if _is_media(described) and (file, is_whole) not in told:
+            told.add((file, is_whole))
+            if len(told) == 1 and described.get("id"):
+                post = yt_dlp.YoutubeDL.sanitize_info(described, remove_private_keys=True)
+                tell("described", post=post)
+            url, protocol = str(described.get("url") or ""), str(described.get("protocol") or "")
+            tell("media", file=file, url=url, protocol=protocol, is_whole=is_whole)
+        if job.is_over():
+            raise DeadlineOver("the attempt's time was up")
+        if (progress.get("downloaded_bytes") or 0) > job.largest_object_bytes:
+            raise TooLarge(f"more than {job.largest_object_bytes} bytes")
+
+    return note
+
+
+def _is_media(described: dict[str, Any]) -> bool:
+    """yt-dlp reports previews and subtitles by way of the same hook."""
+    return any(described.get(name) is not None for name in ("vcodec", "acodec")) or "ext" in described
+
+
+def chosen_formats(context: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The formats to keep: one file with picture and sound, unless the platform holds a larger
+    picture apart from its sound; then both of these.
+
+    *context* is yt-dlp's; its formats are sorted from worst to best.
+    """
+    formats = [f for f in context["formats"] if f.get("protocol") in NATIVE_PROTOCOLS]
+    both = _best(formats, has_picture=True, has_sound=True)
+    picture = _best(formats, has_picture=True, has_sound=False)
+    sound = _best(formats, has_picture=False, has_sound=True)
+    height = (both or {}).get("height") or 0
+    if both is not None and (picture is None or (picture.get("height") or 0) <= height):
+        yield both
+        return
+    yield from (one for one in (picture, sound) if one is not None)
+
+
+def _best(
+    formats: list[dict[str, Any]], *, has_picture: bool, has_sound: bool
+) -> dict[str, Any] | None:
+    fitting = (
+        f
+        for f in reversed(formats)
+        if (f.get("vcodec") != "none") is has_picture and (f.get("acodec") != "none") is has_sound
+    )
+    return next(fitting, None)
+
+
+def _companions(post: dict[str, Any] | None) -> Iterator[tuple[str, str, Path]]:
+    """Previews and subtitles that came with the post: role, URL, file."""
+    for entry in entries_of(post):
+        for preview in entry.get("thumbnails") or []:
+            if preview.get("filepath"):
+                yield "thumbnail", str(preview.get("url") or ""), Path(preview["filepath"])
+        for subtitles in (entry.get("requested_subtitles") or {}).values():
+            if subtitles.get("filepath"):
+                yield "subtitles", str(subtitles.get("url") or ""), Path(subtitles["filepath"])
+
+
+def _taken(post: dict[str, Any] | None) -> int:
+    return min(sum(1 for _ in entries_of(post)), MOST_ENTRIES)
+
+
+def _offered(post: dict[str, Any] | None) -> int:
+    """How many media the post has, as far as is known."""
+    stated = (post or {}).get("playlist_count")
+    return max(sum(1 for _ in entries_of(post)), stated if isinstance(stated, int) else 0)

@@ -1,0 +1,174 @@
+"""gallery-dl for what yt-dlp finds no media in: always a program of its own, never imported.
+
+It takes nothing from this machine: no configuration, cookies, netrc, cache or environment proxies;
+it runs no post-processors and never looks for a newer version of itself.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Any
+
+from preservation.capture.outcomes import Failure
+from preservation.capture.post.child_process import Ended, run_tool
+from preservation.model.digests import fixity_of_file
+from preservation.model.vocabulary import Reason
+
+LABEL = "gallery-dl"
+MOST_FILES = 200
+"""A gallery with more files than this is taken up to here; one more is asked for, to know that."""
+
+_UNKNOWN_URL = 64
+
+EXIT_REASONS: tuple[tuple[int, Reason], ...] = (
+    (_UNKNOWN_URL, Reason.UNSUPPORTED_SITE),
+    (16, Reason.LOGIN_WALL),
+    (8, Reason.NOT_FOUND),
+    (4, Reason.SERVER_ERROR),
+)
+"""Bits of its exit status, as its documentation names them; the first that is set wins."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GalleryJob:
+    """One reading of one gallery."""
+
+    url: str
+    folder: Path
+    """Takes the downloads; exists and is empty."""
+    proxy: str
+    key_log: Path
+    timeout_s: float
+    idle_timeout_s: int
+    largest_object_bytes: int
+    user_agent: str | None = None
+    roots: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """One file of a gallery, and what gallery-dl says of it."""
+
+    path: Path
+    description: dict[str, Any]
+
+    @property
+    def url(self) -> str | None:
+        """Where it came from, if that was told."""
+        told = self.description.get("preservation_url")
+        return str(told) if told else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gallery:
+    """What came of a job."""
+
+    pictures: tuple[Picture, ...]
+    failure: Failure | None
+    extractor: str | None = None
+    """Name of the extractor and SHA-256 of its source file."""
+
+    @property
+    def knows_the_url(self) -> bool:
+        """Whether there is an extractor for it; nothing was sent if there isn't."""
+        return self.failure is None or self.failure.error_class != f"gallery-dl: exit {_UNKNOWN_URL}"
+
+
+def read_gallery(job: GalleryJob) -> Gallery:
+    """Run gallery-dl on *job*; a URL that it doesn't know causes no traffic."""
+    files = job.folder / "files"
+    ended = run_tool(
+        _command(job, files),
+        folder=job.folder,
+        timeout_s=job.timeout_s,
+        extra_environment={"SSLKEYLOGFILE": str(job.key_log)},
+    )
+    found = _pictures_in(files)
+    pictures = tuple(found[:MOST_FILES])
+    categories = sorted({str(one.description.get("category")) for one in pictures})
+    words = (job.folder / "stderr").read_text("utf-8", "replace")[-2000:]
+    return Gallery(
+        pictures=pictures,
+        failure=gallery_failure(ended, words, files=len(found)),
+        extractor=", ".join(map(_source_of, categories)) or None,
+    )
+
+
+def _command(job: GalleryJob, files: Path) -> list[str]:
+    options = {
+        "extractor.proxy-env": False,
+        "extractor.cookies-update": False,
+        # Each file over a connection of its own, so that none outgrows the recording.
+        "extractor.headers": {"Connection": "close"},
+        "extractor.verify": str(_roots_file(job)) if job.roots else True,
+        "extractor.url-metadata": "preservation_url",
+        "extractor.external": False,
+        # Two files of one name are two files.
+        "extractor.skip": "enumerate",
+        "downloader.ytdl.enabled": False,
+        "downloader.mtime": False,
+        "downloader.part": False,
+    }
+    settings = [
+        word for name, value in options.items() for word in ("-o", f"{name}={json.dumps(value)}")
+    ]
+    agent = ["--user-agent", job.user_agent] if job.user_agent else []
+    return [
+        *(sys.executable, "-m", "gallery_dl", "--config-ignore", "--no-input", "--no-colors"),
+        *("--proxy", job.proxy, "--retries", "1", "--http-timeout", str(job.idle_timeout_s)),
+        *("--filesize-max", str(job.largest_object_bytes), "--range", f"1-{MOST_FILES + 1}"),
+        *("--write-metadata", "--no-skip"),
+        *("--directory", str(files), "--filename", "{num:?//>04}{filename[:80]}.{extension}"),
+        *(*settings, *agent, "--", job.url),
+    ]
+
+
+def _roots_file(job: GalleryJob) -> Path:
+    """The roots of *job* and those of certifi in one file: requests takes no more than one."""
+    import certifi
+
+    both = job.folder / "roots.pem"
+    both.write_bytes(Path(certifi.where()).read_bytes() + b"\n" + Path(str(job.roots)).read_bytes())
+    return both
+
+
+def _pictures_in(files: Path) -> list[Picture]:
+    described = sorted(files.rglob("*.json")) if files.is_dir() else []
+    pairs = ((note.with_suffix(""), note) for note in described)
+    return [
+        Picture(path=path, description=json.loads(note.read_text("utf-8")))
+        for path, note in pairs
+        if path.is_file()
+    ]
+
+
+def gallery_failure(ended: Ended, words: str, *, files: int) -> Failure | None:
+    """Why what gallery-dl brought, so many *files*, isn't all of a gallery; *words* are its own."""
+    kind = f"gallery-dl: exit {ended.exit_code}"
+    if ended.was_killed:
+        return Failure(reason=Reason.TIMEOUT, error_class="Deadline", detail=words)
+    if ended.exit_code:
+        fitting = (reason for bit, reason in EXIT_REASONS if ended.exit_code & bit)
+        reason = Reason.TOOL_ERROR if ended.exit_code < 0 else next(fitting, Reason.TOOL_ERROR)
+        return Failure(reason=reason, error_class=kind, detail=words)
+    if not files:
+        reason, kind = Reason.UNSUPPORTED_SITE, "gallery-dl: no files"
+        return Failure(reason=reason, error_class=kind, detail=words)
+    if files > MOST_FILES:
+        words = f"the first {MOST_FILES} of at least {files} files"
+        return Failure(reason=Reason.RESOURCES_MISSING, error_class="more-entries", detail=words)
+    return None
+
+
+def _source_of(category: str) -> str:
+    """*category* with the digest of its extractor's source, read without running any of it."""
+    try:
+        package = Path(str(distribution("gallery_dl").locate_file("gallery_dl")))
+    except PackageNotFoundError:
+        return category
+    source = package / "extractor" / f"{category.replace('-', '')}.py"
+    return f"{category} sha256:{fixity_of_file(source).sha256}" if source.is_file() else category

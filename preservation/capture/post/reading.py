@@ -1,0 +1,216 @@
+"""One post read by the tools, each in a process of its own, and what they brought."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from preservation import clock
+from preservation.capture.evidence import AttemptEvidence
+from preservation.capture.fetch.wire_request import without_fragment, without_secrets
+from preservation.capture.outcomes import Failure
+from preservation.capture.post.child_process import run_tool
+from preservation.capture.post.failures import failure_in, is_certificate_fault
+from preservation.capture.post.gallery import LABEL as GALLERY_DL
+from preservation.capture.post.gallery import Gallery, GalleryJob, read_gallery
+from preservation.capture.post.keeping import Downloaded, Keeping
+from preservation.capture.post.report import PostJob, PostReport, newest_lines, report_in
+from preservation.capture.tap import Recorded, Tap
+from preservation.capture.versions import version_of
+from preservation.model.captures import Derivation
+from preservation.model.vocabulary import Reason, Role
+
+if TYPE_CHECKING:
+    from preservation.settings import Settings
+
+YT_DLP = "yt-dlp"
+
+_GRACE_S = 3.0
+"""How long a tool may go on after the deadline to end by itself; the gateway has cut it off by then."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Reading:
+    """What the tools brought."""
+
+    description: dict[str, Any] | None = None
+    files: list[Downloaded] = field(default_factory=list)
+    """By yt-dlp."""
+    gallery: Gallery | None = None
+    failure: Failure | None = None
+    certificate_fault: Failure | None = None
+    """Why nobody vouches for the platform, if the post was read all the same."""
+    tools: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def has_media(self) -> bool:
+        """Whether at least one medium came whole."""
+        return any(file.role is Role.MEDIA for file in self.files) or bool(
+            self.gallery and self.gallery.pictures
+        )
+
+    @property
+    def observed(self) -> dict[str, Any] | None:
+        """What the platform says of the post."""
+        pictures = self.gallery.pictures if self.gallery else ()
+        return self.description or next((one.description for one in pictures), None)
+
+    def keep(self, evidence: AttemptEvidence, recorded: Recorded) -> tuple[Derivation, ...]:
+        """Keep all of it, and every exchange of the tools."""
+        ours = self._keeping(evidence, recorded, YT_DLP)
+        ours.keep(self.files)
+        theirs = self._keeping(evidence, recorded, GALLERY_DL)
+        pictures = self.gallery.pictures if self.gallery else ()
+        theirs.keep(
+            [
+                Downloaded(path=one.path, role=Role.MEDIA, url=one.url or "", is_as_sent=True)
+                for one in pictures
+            ]
+        )
+        if self.description:
+            _keep_note(evidence, self.description)
+        if pictures:
+            _keep_note(evidence, [one.description for one in pictures])
+        return (*ours.derivations, *theirs.derivations)
+
+    def _keeping(self, evidence: AttemptEvidence, recorded: Recorded, tool: str) -> Keeping:
+        return Keeping(
+            evidence=evidence,
+            recorded=recorded,
+            label=tool,
+            tool=f"{tool}: its own downloader",
+            tool_version=version_of(tool),
+        )
+
+
+def read_post(url: str, settings: Settings, evidence: AttemptEvidence, tap: Tap) -> Reading:
+    """Have yt-dlp read the post at *url*, and gallery-dl if that one finds no media in it."""
+    report, folder, failure = _by_yt_dlp(url, settings, evidence, tap)
+    reading = Reading(failure=failure, tools={YT_DLP: version_of(YT_DLP)})
+    if is_certificate_fault(report):
+        reading.certificate_fault = failure
+        report, folder, reading.failure = _by_yt_dlp(url, settings, evidence, tap, is_verified=False)
+    reading.description = report.description
+    reading.files = list(_downloaded(report, folder, url))
+    if report.extractors:
+        reading.tools["yt-dlp extractor"] = ", ".join(
+            f"{name} sha256:{digest}" for name, digest in report.extractors.items()
+        )
+    if reading.failure is not None and reading.failure.reason is Reason.UNSUPPORTED_SITE:
+        _add_gallery(reading, url, settings, evidence, tap)
+    return reading
+
+
+def _by_yt_dlp(
+    url: str, settings: Settings, evidence: AttemptEvidence, tap: Tap, *, is_verified: bool = True
+) -> tuple[PostReport, Path, Failure | None]:
+    """What yt-dlp told, the folder of its downloads, and why that isn't all of the post."""
+    gateway, folder = tap.gateway, _new_folder(evidence)
+    downloads = folder / "downloads"
+    downloads.mkdir()
+    job = _post_job(url if is_verified else without_secrets(url, ())[0], downloads, settings, tap)
+    job = replace(job, is_verified=is_verified)
+    ended = run_tool(
+        [sys.executable, "-m", "preservation.capture.post.worker"],
+        folder=folder,
+        stdin=job.to_json() + "\n",
+        timeout_s=gateway.seconds_left + _GRACE_S,
+        extra_environment={"SSLKEYLOGFILE": str(tap.key_log)},
+    )
+    with (folder / "stdout").open(encoding="utf-8", errors="replace") as lines:
+        report = report_in(lines)
+    if not report.is_over:
+        report.words = f"exit {ended.exit_code}: {newest_lines(folder / 'stderr')}"
+    asked = [one for one in gateway.connections if one.label == YT_DLP]
+    failure = failure_in(
+        report,
+        is_time_up=ended.was_killed or gateway.seconds_left <= 0,
+        last_connection=asked[-1] if asked else None,
+    )
+    return report, downloads, failure
+
+
+def _post_job(url: str, folder: Path, settings: Settings, tap: Tap) -> PostJob:
+    limits = settings.limits
+    return PostJob(
+        url=url,
+        folder=str(folder),
+        proxy=_proxy(tap, YT_DLP),
+        over_at_monotonic_s=clock.monotonic_s() + tap.gateway.seconds_left,
+        idle_timeout_s=limits.idle_timeout_s,
+        largest_object_bytes=limits.largest_object_bytes,
+        largest_recorded_bytes=limits.largest_recorded_bytes,
+        user_agent=settings.user_agent,
+        roots=str(settings.capture_roots) if settings.capture_roots else None,
+        wants_comments=settings.post_comments,
+    )
+
+
+def _add_gallery(
+    reading: Reading, url: str, settings: Settings, evidence: AttemptEvidence, tap: Tap
+) -> None:
+    gallery = read_gallery(
+        GalleryJob(
+            url=without_fragment(url),
+            folder=_new_folder(evidence),
+            proxy=_proxy(tap, GALLERY_DL),
+            key_log=tap.key_log,
+            timeout_s=tap.gateway.seconds_left,
+            idle_timeout_s=settings.limits.idle_timeout_s,
+            largest_object_bytes=settings.limits.largest_object_bytes,
+            user_agent=settings.user_agent,
+            roots=settings.capture_roots,
+        )
+    )
+    if not gallery.knows_the_url:
+        return
+    reading.gallery, reading.failure = gallery, gallery.failure
+    reading.tools[GALLERY_DL] = version_of(GALLERY_DL)
+    if gallery.extractor is not None:
+        reading.tools["gallery-dl extractor"] = gallery.extractor
+
+
+def _downloaded(report: PostReport, folder: Path, url: str) -> list[Downloaded]:
+    files = []
+    for download in report.downloads.values():
+        path = folder / download.file
+        if path.is_file() and (download.is_whole or path.stat().st_size):
+            files.append(
+                Downloaded(
+                    path=path,
+                    role=Role.MEDIA if download.is_whole else Role.PARTIAL,
+                    url=download.url or url,
+                    is_as_sent=download.protocol in {"http", "https"},
+                )
+            )
+    for companion in report.companions:
+        path = folder / companion.file
+        if path.is_file() and companion.file not in report.downloads:
+            role = Role(companion.role)
+            files.append(Downloaded(path=path, role=role, url=companion.url or url, is_as_sent=True))
+    return files
+
+
+def _keep_note(evidence: AttemptEvidence, note: dict[str, Any] | list[dict[str, Any]]) -> None:
+    """Keep a tool's own description of a post."""
+    name = note.get("id") if isinstance(note, dict) else note[0].get("category")
+    written = json.dumps(note, ensure_ascii=False, indent=1, default=str)
+    evidence.keep_bytes(
+        written.encode("utf-8", "surrogatepass"),
+        Role.PLATFORM_JSON,
+        target_uri=f"urn:preservation:platform-json:{name}",
+        content_type="application/json",
+    )
+
+
+def _proxy(tap: Tap, label: str) -> str:
+    return f"socks5h://{label}:x@127.0.0.1:{tap.gateway.port}"
+
+
+def _new_folder(evidence: AttemptEvidence) -> Path:
+    folder = evidence.temporary_file()
+    folder.mkdir()
+    return folder

@@ -1,0 +1,115 @@
+"""Connections out of a recording: an index of where their packets lie, their bytes from disk."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from preservation.errors import RecordingUnreadable
+from preservation.recording.keylog import KeyLog
+from preservation.recording.model import Chunk, End, RecordedConnection, Side
+from preservation.recording.packets import Flags, Route, Segment, is_intact, parse_packet
+from preservation.recording.pcapng import (
+    ENHANCED_PACKET,
+    Block,
+    Packet,
+    block_at,
+    blocks_in,
+    packet_of,
+    secrets_of,
+    unreadable,
+)
+from preservation.recording.tape import ADDRESS_MARK, CUT_MARK
+
+
+@dataclass(slots=True)
+class _Found:
+    """What the index holds of one connection: 8 bytes for each of its packets."""
+
+    route: Route
+    address: str
+    began_at: datetime
+    offsets: array[int] = field(default_factory=lambda: array("Q"))
+    expected: dict[Side, int] = field(default_factory=dict)
+    ends: list[tuple[Side, End]] = field(default_factory=list)
+    is_cut: bool = False
+
+
+def connections_in(path: Path) -> list[RecordedConnection]:
+    """The connections of the tape or the recording at *path*, by number.
+
+    A tape whose last block was torn off is read up to there.
+
+    Raises:
+        RecordingUnreadable: It contradicts itself: a block, a checksum or a sequence number is wrong.
+    """
+    found: dict[int, _Found] = {}
+    with path.open("rb") as stream:
+        for block in blocks_in(stream):
+            if block.kind == ENHANCED_PACKET:
+                _note(found, block, packet_of(block))
+    return [_connection(path, found[number]) for number in sorted(found)]
+
+
+def key_log_in(path: Path) -> KeyLog:
+    """The TLS secrets that the recording at *path* carries; none in a bare tape.
+
+    Raises:
+        RecordingUnreadable: It contradicts itself.
+    """
+    with path.open("rb") as stream:
+        return KeyLog.parse(b"".join(map(secrets_of, blocks_in(stream))))
+
+
+def _note(found: dict[int, _Found], block: Block, packet: Packet) -> None:
+    if not is_intact(packet.data):
+        raise unreadable(block.offset, "a packet isn't one of ours or has a wrong checksum")
+    side = packet.side
+    route, segment = parse_packet(packet.data, side)
+    if side is Side.CLIENT and segment.flags & Flags.SYN and route.number not in found:
+        address = packet.comment.removeprefix(ADDRESS_MARK) or str(route.server)
+        found[route.number] = _Found(route, address, packet.at)
+    connection = found.get(route.number)
+    if connection is None or connection.route != route or route.number < 0:
+        raise unreadable(block.offset, "a packet belongs to no connection")
+    _follow(connection, block, side, segment)
+    connection.is_cut |= packet.comment == CUT_MARK
+
+
+def _follow(connection: _Found, block: Block, side: Side, segment: Segment) -> None:
+    expected = connection.expected.get(side, 0)
+    if segment.payload:
+        if segment.sequence != expected:
+            raise unreadable(block.offset, "bytes of a connection are missing")
+        connection.offsets.append(block.offset)
+    for flag, end in ((Flags.FIN, End.CLOSED), (Flags.RST, End.RESET)):
+        if segment.flags & flag:
+            connection.ends.append((side, end))
+    counted = len(segment.payload) + bool(segment.flags & (Flags.SYN | Flags.FIN))
+    connection.expected[side] = (expected + counted) & 0xFFFFFFFF
+
+
+def _connection(path: Path, found: _Found) -> RecordedConnection:
+    return RecordedConnection(
+        number=found.route.number,
+        address=found.address,
+        port=found.route.port,
+        began_at=found.began_at,
+        chunks=lambda: _chunks(path, found.offsets),
+        ends=tuple(found.ends),
+        is_cut=found.is_cut,
+    )
+
+
+def _chunks(path: Path, offsets: array[int]) -> Iterator[Chunk]:
+    with path.open("rb") as stream:
+        for offset in offsets:
+            block = block_at(stream, offset)
+            if block is None:
+                raise RecordingUnreadable(f"The recording was shortened before byte {offset}.")
+            packet = packet_of(block)
+            _, segment = parse_packet(packet.data, packet.side)
+            yield Chunk(packet.at, packet.side, segment.payload)

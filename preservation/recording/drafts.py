@@ -1,0 +1,169 @@
+"""Exchanges while they are being decoded, and what can't be decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from preservation.recording.model import (
+    Fields,
+    Framing,
+    Message,
+    RecordedExchange,
+    Side,
+    WebSocketFrame,
+)
+
+_HELD_BYTES = 1 << 17
+
+TemporaryFile = Callable[[], Path]
+"""Names a place for a body; nothing stands there yet, or nothing that counts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """What an exchange's URL takes from its connection."""
+
+    connection: int
+    scheme: str
+    authority: str
+    """For requests that name none: the server's name or address, with its port unless it is usual."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a connection ended, for what was unfinished then."""
+
+    truncated: str
+    detail: str
+    is_orderly: bool = False
+    """True: the server closed its side first, so that a body "until close" is whole."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """What one connection said."""
+
+    exchanges: tuple[RecordedExchange, ...]
+    fault: str | None
+    undecoded: dict[str, int]
+
+
+class Losses:
+    """Bytes that belong to no exchange, and why."""
+
+    def __init__(self) -> None:
+        self.undecoded: dict[str, int] = {}
+        self._reasons: dict[str, None] = {}
+
+    def lose(self, side: Side, size_bytes: int, why: str) -> None:
+        """Count *size_bytes* that *side* sent."""
+        self._reasons.setdefault(why)
+        if size_bytes:
+            self.undecoded[str(side)] = self.undecoded.get(str(side), 0) + size_bytes
+
+    @property
+    def fault(self) -> str | None:
+        """All reasons in the order of their first appearance."""
+        return "; ".join(self._reasons) or None
+
+
+class BodyFile:
+    """A body on its way into a file; opened for each write, for a connection may have many."""
+
+    def __init__(self, temporary_file: TemporaryFile) -> None:
+        self.size_bytes = 0
+        self._temporary_file = temporary_file
+        self._path: Path | None = None
+        self._held: list[bytes | memoryview] = []
+        self._held_bytes = 0
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append *data*."""
+        self._held.append(data)
+        self._held_bytes += len(data)
+        self.size_bytes += len(data)
+        if self._held_bytes >= _HELD_BYTES:
+            self.close()
+
+    def close(self) -> Path | None:
+        """Write what is held; where the body lies, None for an empty one."""
+        if self._held_bytes:
+            mode = "ab" if self._path else "wb"
+            self._path = self._path or self._temporary_file()
+            with self._path.open(mode) as sink:
+                sink.writelines(self._held)
+        self._held.clear()
+        self._held_bytes = 0
+        return self._path
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class MessageDraft:
+    """A message of which more may come."""
+
+    body: BodyFile
+    head: bytes = b""
+    fields: Fields = ()
+    framing: Framing = Framing.IDENTITY
+    trailers: Fields = ()
+
+    def message(self) -> Message:
+        """The message as it stands."""
+        return Message(
+            head=self.head,
+            fields=self.fields,
+            body=self.body.close(),
+            body_bytes=self.body.size_bytes,
+            framing=self.framing,
+            trailers=self.trailers,
+        )
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class ExchangeDraft:
+    """An exchange of which more may come."""
+
+    origin: Origin
+    stream: int
+    protocol: str
+    began_at: datetime
+    request: MessageDraft
+    method: str = ""
+    url: str = ""
+    response: MessageDraft | None = None
+    status: int | None = None
+    interim: list[Message] = field(default_factory=list)
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    truncated: str | None = None
+    details: list[str] = field(default_factory=list)
+    frames: list[WebSocketFrame] = field(default_factory=list)
+
+    def fall_short(self, truncated: str, detail: str) -> None:
+        """Say why there is no whole response; what was said first stands."""
+        self.truncated = self.truncated or truncated
+        self.details.append(detail)
+
+    def exchange(self) -> RecordedExchange:
+        """The exchange as it stands."""
+        origin = self.origin
+        return RecordedExchange(
+            connection=origin.connection,
+            stream=self.stream,
+            protocol=self.protocol,
+            method=self.method,
+            url=self.url or f"{origin.scheme}://{origin.authority}",
+            request=self.request.message(),
+            response=self.response.message() if self.response else None,
+            status=self.status,
+            interim=tuple(self.interim),
+            began_at=self.began_at,
+            answered_at=self.answered_at,
+            ended_at=self.ended_at,
+            truncated=self.truncated,
+            detail="; ".join(dict.fromkeys(self.details)),
+            frames=tuple(self.frames),
+        )

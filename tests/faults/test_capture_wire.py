@@ -1,0 +1,296 @@
+"""Our own HTTP client against servers that break off, lie, stall in heads or can't prove who they are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import ssl
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from preservation.model.vocabulary import Engine, Outcome, Reason, Role
+from tests.fakes.capture_attempts import Attempts
+from tests.fakes.raw_server import RawServer
+from tests.fakes.tls_authority import TestAuthority
+
+FILE = Engine.FILE
+CONTENT = bytes(range(256)) * 8
+SIZE = len(CONTENT)
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+OLD = "Accept-Ranges: bytes\r\nLast-Modified: Thu, 12 Mar 2026 12:00:00 GMT\r\n"
+STABLE = 'ETag: "one"\r\nAccept-Ranges: bytes\r\n'
+
+CLASSES = {
+    "expired": "certificate-expired",
+    "not-yet-valid": "certificate-not-yet-valid",
+    "wrong-name": "certificate-wrong-name",
+    "self-signed": "certificate-self-signed",
+    "unknown-ca": "certificate-unknown-issuer",
+    "no-intermediate": "certificate-unknown-issuer",
+}
+
+
+@pytest.fixture
+def attempt(tmp_path):
+    return Attempts(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return TestAuthority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def trusting(tmp_path, authority):
+    """Makes attempts that trust *authority*."""
+    made = Attempts(tmp_path)
+    made.settings = replace(made.settings, capture_roots=authority.root_pem)
+    return made
+
+
+def opening(upto: int, headers: str = STABLE) -> bytes:
+    """The whole file promised, its first *upto* bytes sent."""
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {SIZE}\r\n{headers}\r\n"
+    return head.encode() + CONTENT[:upto]
+
+
+def rest(start: int, upto: int = SIZE, headers: str = STABLE) -> bytes:
+    """Everything from *start* promised, bytes up to *upto* sent."""
+    place = f"Content-Length: {SIZE - start}\r\nContent-Range: bytes {start}-{SIZE - 1}/{SIZE}\r\n"
+    return f"HTTP/1.1 206 Partial Content\r\n{place}{headers}\r\n".encode() + CONTENT[start:upto]
+
+
+@pytest.mark.parametrize("status", ["100 Continue", "102 Processing", "103 Early Hints"])
+def test_an_interim_answer_is_not_the_answer(status, attempt):
+    interim = f"HTTP/1.1 {status}\r\nLink: </a.css>; rel=preload\r\n\r\n".encode()
+    with RawServer(interim * 3 + OK) as server:
+        made = attempt(FILE, server.url())
+
+    assert (made.result.outcome, made.result.http_status) == (Outcome.CAPTURED, 200)
+    assert made.only(Role.FILE) == b"ok"
+    assert made.warc_faults() == 0
+
+
+def test_a_switch_of_protocols_that_nobody_asked_for_is_the_servers_fault(attempt):
+    with RawServer(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n") as server:
+        made = attempt(FILE, server.url())
+
+    assert made.result.outcome is Outcome.NOT_CAPTURED
+    assert made.result.http_status == 101
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [b"".join(b"X-%d: v\r\n" % n for n in range(5000)), b"X-Long: " + b"v" * (1 << 20) + b"\r\n"],
+    ids=["many", "long"],
+)
+def test_a_head_of_a_megabyte_is_read_and_on_record_to_the_byte(fields, attempt):
+    answer = OK.replace(b"\r\n", b"\r\n" + fields, 1)
+    with RawServer(answer) as server:
+        made = attempt(FILE, server.url())
+
+    assert made.result.outcome is Outcome.CAPTURED, made.result.error_detail
+    assert made.only(Role.FILE) == b"ok"
+    assert sum(len(f"{n}: {v}\r\n") for n, v in made.result.response_headers[:-1]) == len(fields)
+
+
+def test_a_head_without_an_end_is_given_up_with_a_class_of_its_own(attempt):
+    with RawServer(b"HTTP/1.1 200 OK\r\nX: " + b"v" * (5 << 20)) as server:
+        made = attempt(FILE, server.url())
+
+    assert (made.result.reason, made.result.error_class) == (Reason.SERVER_ERROR, "HeadTooLarge")
+
+
+@pytest.mark.parametrize("torn", [b"HTTP/1.1 20", b"HTTP/1.1 200 OK\r\nConte"], ids=["line", "field"])
+def test_a_head_that_breaks_off_is_no_answer(torn, attempt):
+    with RawServer(torn) as server:
+        made = attempt(FILE, server.url())
+
+    assert (made.result.outcome, made.result.reason) == (Outcome.NOT_CAPTURED, Reason.TRUNCATED)
+    assert made.result.http_status is None
+
+
+def test_a_broken_transfer_is_gone_on_with_and_its_pieces_are_on_record(attempt):
+    with RawServer(opening(300), rest(300, 900), rest(900)) as server:
+        made = attempt(FILE, server.url("/film.bin"))
+
+    assert made.result.outcome is Outcome.CAPTURED, made.result.error_detail
+    assert made.only(Role.FILE) == CONTENT
+    pieces = [CONTENT[:300], CONTENT[300:900], CONTENT[900:]]
+    assert [made.content(kept) for kept in made.of_role(Role.PARTIAL)] == pieces
+    assert re.findall(rb"\r\n(?:Range|If-Range): ([^\r]*)", b"".join(server.asked)) == [
+        b"bytes=300-", b'"one"', b"bytes=900-", b'"one"',
+    ]  # fmt: skip
+    derived = hashlib.sha256(CONTENT).hexdigest()
+    assert [
+        (made.source_sha256, made.derived_sha256, json.loads(made.arguments)["bytes"])
+        for made in made.result.derivations
+    ] == [
+        (hashlib.sha256(piece).hexdigest(), derived, place)
+        for piece, place in zip(pieces, ["0-299", "300-899", f"900-{SIZE - 1}"], strict=True)
+    ]
+    assert made.warc_faults() == 0
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.integers(1, SIZE - 1), min_size=1, max_size=4, unique=True).map(sorted))
+def test_wherever_a_transfer_breaks_the_sum_of_its_pieces_is_the_file(attempt, breaks):
+    ends = [*breaks[1:], SIZE]
+    pieces = [rest(start, end) for start, end in zip(breaks, ends, strict=True)]
+    with RawServer(opening(breaks[0]), *pieces) as server:
+        made = attempt(FILE, server.url())
+
+    assert made.only(Role.FILE) == CONTENT
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        rest(300, headers='ETag: "two"\r\n'),
+        rest(300, headers=""),
+        rest(200),
+        rest(300).replace(f"/{SIZE}".encode(), f"/{SIZE + 1}".encode(), 1),
+        rest(300).replace(b"Content-Range", b"X-Content-Range"),
+        opening(SIZE),
+        b"HTTP/1.1 416 Range Not Satisfiable\r\nContent-Length: 0\r\n\r\n",
+        b"",
+    ],
+    ids=["changed", "no-validator", "other-place", "other-length", "no-place", "all", "416", "nothing"],
+)
+def test_what_may_not_be_the_rest_is_not_taken_for_it(second, attempt):
+    with RawServer(opening(300), second) as server:
+        made = attempt(FILE, server.url())
+
+    assert (made.result.outcome, made.result.reason) == (Outcome.NOT_CAPTURED, Reason.TRUNCATED)
+    assert made.only(Role.PARTIAL) == CONTENT[:300]
+    assert made.result.derivations == ()
+    assert len(server.asked) == 2
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        "",
+        'ETag: "one"\r\n',
+        'ETag: W/"one"\r\nAccept-Ranges: bytes\r\n',
+        'ETag: "one"\r\nAccept-Ranges: none\r\n',
+        OLD,
+        OLD + "Date: Thu, 12 Mar 2026 12:00:01 GMT\r\n",
+    ],
+    ids=["nothing", "no-ranges", "weak", "ranges-none", "date-alone", "date-too-young"],
+)
+def test_a_server_that_vouches_for_nothing_is_not_asked_for_the_rest(headers, attempt):
+    with RawServer(opening(300, headers)) as server:
+        made = attempt(FILE, server.url())
+
+    assert made.only(Role.PARTIAL) == CONTENT[:300]
+    assert len(server.asked) == 1
+
+
+def test_a_date_vouches_for_a_file_that_is_older_than_a_minute(attempt):
+    headers = OLD + "Date: Thu, 12 Mar 2026 12:05:00 GMT\r\n"
+    with RawServer(opening(300, headers), rest(300, headers="")) as server:
+        made = attempt(FILE, server.url())
+
+    assert made.only(Role.FILE) == CONTENT
+
+
+def test_a_transfer_that_never_stops_breaking_ends_in_pieces(attempt):
+    def one_byte_more(head: bytes) -> bytes:
+        asked = re.search(rb"Range: bytes=(\d+)-", head)
+        start = int(asked[1]) if asked else 0
+        return rest(start, start + 1) if asked else opening(1)
+
+    with RawServer(one_byte_more) as server:
+        made = attempt(FILE, server.url())
+
+    assert made.result.reason is Reason.TRUNCATED
+    assert len(server.asked) == 8
+    assert b"".join(made.content(kept) for kept in made.of_role(Role.PARTIAL)) == CONTENT[:8]
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_content_of_a_server_without_proof_is_kept_and_never_a_plain_success(kind, authority, trusting):
+    with RawServer(OK, context=authority.server_context(kind)) as server:
+        made = trusting(FILE, server.url("/a", host="localhost").replace("//", "//me:secret@"))
+
+    result = made.result
+    assert (result.outcome, result.reason) == (Outcome.PARTLY_CAPTURED, Reason.CERTIFICATE_FAULT)
+    assert result.error_class == CLASSES[kind]
+    assert made.only(Role.FILE) == b"ok"
+    assert result.certificate_sha256 is not None
+    assert not any(b"uthorization" in head for head in server.asked)
+    assert made.warc_faults() == 0
+
+
+def test_an_error_of_a_server_without_proof_is_a_certificate_fault(authority, trusting):
+    gone = b"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\ngone"
+    with RawServer(gone, context=authority.server_context("expired")) as server:
+        made = trusting(FILE, server.url(host="localhost"))
+
+    assert (made.result.outcome, made.result.reason) == (
+        Outcome.NOT_CAPTURED,
+        Reason.CERTIFICATE_FAULT,
+    )
+    assert "not-found" in made.result.error_detail
+    assert made.only(Role.ERROR_BODY) == b"gone"
+
+
+def test_a_refused_handshake_is_told_from_a_bad_certificate(authority, trusting):
+    context = authority.server_context()
+    context.sni_callback = lambda *_: ssl.ALERT_DESCRIPTION_HANDSHAKE_FAILURE
+    with RawServer(OK, context=context) as server:
+        made = trusting(FILE, server.url(host="localhost"))
+
+    assert (made.result.outcome, made.result.reason) == (
+        Outcome.NOT_CAPTURED,
+        Reason.CERTIFICATE_FAULT,
+    )
+    assert made.result.error_class == "tls-handshake-failed"
+    assert server.asked == []
+
+
+def test_a_root_of_the_deployment_is_trusted_and_the_connection_described(authority, trusting):
+    with RawServer(OK, context=authority.server_context("chained")) as server:
+        made = trusting(FILE, server.url(host="localhost"))
+
+    assert made.result.outcome is Outcome.CAPTURED, made.result.error_detail
+    assert made.result.tls.startswith("TLSv1.3 TLS_")
+    assert len(made.records("response")) == 1
+
+
+def test_credentials_go_to_their_own_host_and_to_no_third(attempt):
+    with RawServer(OK) as third:
+        there = f"HTTP/1.1 302 Found\r\nLocation: {third.url('/x')}\r\nSet-Cookie: a=b\r\n\r\n"
+        with RawServer(there.encode()) as own:
+            made = attempt(FILE, own.url("/a").replace("//", "//me:secret@"))
+
+    assert made.result.outcome is Outcome.CAPTURED
+    assert b"Authorization: Basic" in own.asked[0]
+    assert b"Authorization" not in third.asked[0]
+    assert b"Referer" not in third.asked[0]
+
+
+@pytest.mark.parametrize(
+    ("location", "line"),
+    [
+        (b"/a b\tc\x01\x7f", b"GET /a%20b%09c%01%7F HTTP/1.1"),
+        ("/مسار".encode(), b"GET /%D9%85%D8%B3%D8%A7%D8%B1 HTTP/1.1"),
+        (b"/" + b"x" * 64_000, b"GET /" + b"x" * 64_000 + b" HTTP/1.1"),
+        (b"/a\rX-Injected: 1", b"GET /a%20X-Injected:%201 HTTP/1.1"),
+        (b"/c#part", b"GET /c HTTP/1.1"),
+    ],
+    ids=["controls", "raw-utf-8", "64-kB", "carriage-return", "fragment"],
+)
+def test_a_hostile_location_becomes_one_harmless_request(location, line, attempt):
+    there = b"HTTP/1.1 302 Found\r\nSet-Cookie: a=b\rc\r\nLocation: " + location + b"\r\n\r\n"
+    with RawServer(there, OK) as server:
+        made = attempt(FILE, server.url())
+
+    assert made.result.outcome is Outcome.CAPTURED, made.result.error_detail
+    assert server.asked[1].splitlines()[0] == line
+    assert b"X-Injected" not in b"\n".join(server.asked[1].splitlines()[1:])

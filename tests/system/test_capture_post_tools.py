@@ -1,0 +1,190 @@
+"""What surrounds a post's film: segments, galleries, playlists, live streams, certificates, versions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+
+import pytest
+
+from preservation.model.vocabulary import Engine, Outcome, Reason, Role
+from tests.fakes.capture_attempts import QUICK, Attempts
+from tests.fakes.fault_site import FaultSite, png
+from tests.fakes.raw_server import RawServer
+from tests.fakes.tls_authority import TestAuthority
+
+POST = Engine.POST
+PATIENT = replace(QUICK, post_deadline_s=120)
+"""Two tools one after the other, on a busy machine."""
+FILM = bytes(range(256)) * 12
+SEGMENTS = [FILM[:1000], FILM[1000:2000], FILM[2000:]]
+
+
+@pytest.fixture(scope="module")
+def site():
+    with FaultSite(FILM) as running:
+        listed = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:1\n"
+        for number, segment in enumerate(SEGMENTS):
+            running.pages[f"/segment-{number}.ts"] = ("video/mp2t", segment)
+            listed += f"#EXTINF:1,\n/segment-{number}.ts\n"
+        kind = "application/vnd.apple.mpegurl"
+        running.pages["/stream.m3u8"] = (kind, f"{listed}#EXT-X-ENDLIST\n".encode())
+        running.pages["/live.m3u8"] = (kind, listed.encode())
+        films = "".join(f'<video src="/clip-{n}.mp4"></video>' for n in range(12))
+        running.pages["/many"] = ("text/html", f"<title>Many</title>{films}".encode())
+        for number in range(12):
+            running.pages[f"/clip-{number}.mp4"] = ("video/mp4", FILM + bytes([number]))
+        yield running
+
+
+@pytest.fixture
+def attempt(tmp_path):
+    return Attempts(tmp_path, limits=PATIENT)
+
+
+def responses(made) -> list[str]:
+    return [uri for uri, _ in made.records("response")]
+
+
+def served(body: bytes, kind: str) -> bytes:
+    return (
+        f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        + body
+    )
+
+
+def test_each_segment_is_on_record_and_the_film_is_derived_from_them(site, attempt):
+    made = attempt(POST, site.url("/stream.m3u8"))
+
+    digests = [hashlib.sha256(segment).hexdigest() for segment in SEGMENTS]
+    film = hashlib.sha256(FILM).hexdigest()
+    assert made.result.outcome is Outcome.CAPTURED, made.result.error_detail
+    assert made.only(Role.MEDIA) == FILM
+    assert [(one.source_sha256, one.derived_sha256) for one in made.result.derivations] == [
+        (digest, film) for digest in digests
+    ]
+    assert [json.loads(one.arguments)["bytes"] for one in made.result.derivations] == [
+        "0-999",
+        "1000-1999",
+        f"2000-{len(FILM) - 1}",
+    ]
+    assert {site.url(f"/segment-{n}.ts") for n in range(3)} <= set(responses(made))
+
+
+def test_a_film_of_one_answer_is_that_answer_and_stored_once(site, attempt):
+    made = attempt(POST, site.url("/film.mp4"))
+
+    (media,) = made.of_role(Role.MEDIA)
+    assert made.content(media) == FILM
+    assert media.warc_record_id in {
+        record.rec_headers.get_header("WARC-Record-ID") for record in made_records(made, "response")
+    }
+    assert list(made_records(made, "resource", target_prefix="http")) == []
+
+
+def made_records(made, kind, target_prefix=""):
+    from warcio.archiveiterator import ArchiveIterator
+
+    with (made.spool / "capture.warc.gz").open("rb") as stream:
+        for record in ArchiveIterator(stream):
+            uri = record.rec_headers.get_header("WARC-Target-URI") or ""
+            if record.rec_type == kind and uri.startswith(target_prefix):
+                yield record
+
+
+def test_a_live_stream_is_taken_as_far_as_it_is_listed_and_is_never_a_plain_success(site, attempt):
+    made = attempt(POST, site.url("/live.m3u8"))
+
+    assert (made.result.outcome, made.result.error_class) == (Outcome.PARTLY_CAPTURED, "live-stream")
+    assert made.only(Role.MEDIA) == FILM
+
+
+def test_of_a_post_with_more_media_than_the_limit_the_rest_is_told(site, attempt):
+    made = attempt(POST, site.url("/many"))
+
+    assert (made.result.outcome, made.result.reason) == (
+        Outcome.PARTLY_CAPTURED,
+        Reason.RESOURCES_MISSING,
+    ), made.result.error_detail
+    assert made.result.error_class == "more-entries"
+    assert len(made.of_role(Role.MEDIA)) == 10
+
+
+def test_the_tools_are_named_with_the_digest_of_the_extractor(site, attempt):
+    made = attempt(POST, site.url("/film.mp4"))
+
+    name, _, digest = made.result.tools["yt-dlp extractor"].partition(" sha256:")
+    assert (name, len(digest)) == ("Generic", 64)
+    assert made.result.tools["yt-dlp"] != "unknown"
+
+
+def test_gallery_dl_takes_what_yt_dlp_finds_nothing_in(attempt):
+    """A viewer that shows a page to who comes from elsewhere, and the picture to its own page."""
+    page = served(b"<html><title>Viewer</title><p>A picture.", "text/html")
+
+    def viewer(head: bytes) -> bytes:
+        return served(png(7), "image/png") if b"Referer:" in head else page
+
+    with RawServer(viewer) as server:
+        made = attempt(POST, server.url("/album/photo.png"))
+
+    assert made.result.outcome is Outcome.CAPTURED, made.result.error_detail
+    assert made.only(Role.MEDIA) == png(7)
+    assert made.result.observed_platform == "directlink"
+    assert made.result.tools["gallery-dl extractor"].startswith("directlink sha256:")
+    assert json.loads(made.only(Role.PLATFORM_JSON))[0]["extension"] == "png"
+    assert made.warc_faults() == 0
+
+
+def test_gallery_dl_sends_nothing_for_an_address_that_it_does_not_know(site, attempt):
+    before = len(site.asked)
+
+    made = attempt(POST, site.url("/plain"))
+
+    assert made.result.reroute_to is Engine.PAGE
+    assert "gallery-dl" not in made.result.tools
+    agents = [dict(headers).get("User-Agent", "") for _, headers in site.asked[before:]]
+    assert not any("gallery" in agent for agent in agents)
+
+
+@pytest.mark.parametrize("kind", ["expired", "self-signed"])
+def test_a_post_of_a_platform_without_proof_is_kept_and_never_a_plain_success(kind, tmp_path):
+    authority = TestAuthority(tmp_path / "authority")
+    attempt = Attempts(tmp_path, limits=PATIENT)
+    attempt.settings = replace(attempt.settings, capture_roots=authority.root_pem)
+    with RawServer(served(FILM, "video/mp4"), context=authority.server_context(kind)) as server:
+        made = attempt(POST, server.url("/film.mp4", host="localhost"))
+
+    assert (made.result.outcome, made.result.reason) == (
+        Outcome.PARTLY_CAPTURED,
+        Reason.CERTIFICATE_FAULT,
+    ), made.result.error_detail
+    assert made.result.error_class == f"certificate-{kind}"
+    assert made.only(Role.MEDIA) == FILM
+
+
+def test_a_post_over_tls_is_on_record_in_plain(tmp_path):
+    authority = TestAuthority(tmp_path / "authority")
+    attempt = Attempts(tmp_path, limits=PATIENT)
+    attempt.settings = replace(attempt.settings, capture_roots=authority.root_pem)
+    with RawServer(served(FILM, "video/mp4"), context=authority.server_context()) as server:
+        url = server.url("/film.mp4", host="localhost")
+        made = attempt(POST, url)
+
+    assert made.result.outcome is Outcome.CAPTURED, made.result.error_detail
+    (media,) = made.of_role(Role.MEDIA)
+    assert (media.target_uri, made.content(media)) == (url, FILM)
+    assert url in responses(made)
+
+
+def test_a_tool_that_hangs_in_a_long_computation_is_killed_at_the_deadline(attempt):
+    """yt-dlp parses a manifest of a million nested elements for longer than the item may last."""
+    deep = b"<MPD>" + b"<Period><AdaptationSet>" * 900_000
+    with RawServer(served(deep, "application/dash+xml")) as server:
+        made = attempt(POST, server.url("/film.mpd"), post_deadline_s=3, largest_object_bytes=1 << 30)
+
+    assert (made.result.outcome, made.result.reason) == (Outcome.NOT_CAPTURED, Reason.TIMEOUT)
+    assert made.result.error_class == "Deadline"
+    assert "exit -9" in made.result.error_detail
+    assert made.warc_faults() == 0

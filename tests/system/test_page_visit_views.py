@@ -1,0 +1,164 @@
+"""Views of a page: each is a file, each can fail alone, and nothing of a tall page is lost."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import io
+import itertools
+import json
+
+import pytest
+from PIL import Image
+
+from tests.fakes.fault_site import ARABIC, png
+from tests.fakes.page_visits import Site, Visitor
+
+PLAIN = f"""<!doctype html><html lang="ar" dir="rtl"><head><meta charset="utf-8"><title>{ARABIC}</title></head>
+<body><p>{ARABIC}</p><p>שלום \N{WAVING HAND SIGN}</p><img src="/a.png"><p hidden>unseen</p><div id="open"></div><div id="shut"></div>
+<script>open_.attachShadow</script></body></html>""".replace("<script>open_.attachShadow</script>", """<script>
+document.getElementById("open").attachShadow({mode: "open"}).innerHTML = "<b>in the open</b>";
+document.getElementById("shut").attachShadow({mode: "closed"}).innerHTML = "<b>behind a door</b>";
+console.warn("careful", {a: 1}, 7);
+setTimeout(() => { throw new Error("thrown on purpose") });
+</script>""")  # fmt: skip
+
+STRIPES_PX = 1000
+
+
+@pytest.fixture(scope="module")
+def site():
+    with Site() as running:
+        running.put("/a.png", png(1), "image/png")
+        yield running
+
+
+@pytest.fixture(scope="module")
+def visit(tmp_path_factory):
+    with Visitor(tmp_path_factory.mktemp("visits")) as visitor:
+        yield visitor
+
+
+@pytest.fixture(scope="module")
+def plain(site, visit):
+    return visit(site.page("/plain", PLAIN))
+
+
+def test_every_view_is_a_file_of_its_kind(plain):
+    beginnings = {name: path.read_bytes()[:5] for name, path in plain.views.items()}
+
+    assert list(plain.views) == ["text", "rendered-dom", "screenshot", "pdf", "mhtml"]
+    assert (beginnings["pdf"], beginnings["screenshot"][1:4]) == (b"%PDF-", b"PNG")
+    assert beginnings["rendered-dom"] == b"<!DOC"
+    assert plain.snapshot.faults == ()
+
+
+def test_the_visible_text_is_utf_8_in_reading_order(plain):
+    text = plain.views["text"].read_bytes().decode()
+
+    assert text.split("\n\n")[:2] == [ARABIC, "שלום 👋"]
+    assert "unseen" not in text
+    assert plain.snapshot.text == text
+    assert (plain.snapshot.title, plain.snapshot.language, plain.snapshot.direction) == (
+        ARABIC,
+        "ar",
+        "rtl",
+    )
+
+
+def test_the_rendered_dom_holds_shadow_trees_open_and_closed(plain):
+    dom = plain.views["rendered-dom"].read_text("utf-8")
+
+    assert '<template shadowrootmode="open"><b>in the open</b></template>' in dom
+    assert '<template shadowrootmode="closed"><b>behind a door</b></template>' in dom
+
+
+def test_the_single_file_holds_the_page_and_its_picture(plain, site):
+    message = email.message_from_bytes(plain.views["mhtml"].read_bytes(), policy=email.policy.default)
+
+    parts = {part["Content-Location"]: part for part in message.walk() if not part.is_multipart()}
+    assert message["Snapshot-Content-Location"] == site.url("/plain")
+    assert parts[site.url("/a.png")].get_content() == png(1)
+
+
+def test_the_log_has_console_exceptions_timing_and_layout(plain, site):
+    record = json.loads(json.dumps(plain.snapshot.record))
+
+    (line,) = [line for line in plain.lines("console") if line["source"] == "console"]
+    assert (line["level"], line["url"], line["text"]) == (
+        "warning",
+        site.url("/plain"),
+        "careful Object 7",
+    )
+    assert "thrown on purpose" in plain.lines("exceptions")[0]["text"]
+    assert record["document"]["timing"]["responseStatus"] == 200
+    assert record["layout"]["cssContentSize"]["width"] == 1280
+    assert record["is_loaded"]
+
+
+@pytest.fixture(scope="module")
+def tall(site, visit):
+    colours = (f"rgb({n % 256},{n * 7 % 256},200)" for n in itertools.count())
+    stripes = "".join(
+        f'<div style="height:{STRIPES_PX}px;background:{colour}"></div>'
+        for colour in itertools.islice(colours, 40)
+    )
+    with visit.visit() as one:
+        one.go(site.page("/tall", f"<!doctype html><body style='margin:0'>{stripes}"))
+        return one.snapshot()
+
+
+def test_a_tall_page_is_kept_in_tiles_that_follow_each_other(tall):
+    pictures = [view for view in tall.views if view.content_type == "image/png"]
+
+    assert [(view.name, view.y_px, view.size_px) for view in pictures] == [
+        ("screenshot", 0, (1280, 16384)),
+        ("screenshot-16384", 16384, (1280, 16384)),
+        ("screenshot-32768", 32768, (1280, 40000 - 32768)),
+    ]
+    for view in pictures:
+        with Image.open(view.path) as opened:
+            picture = opened.convert("RGB")
+        for y_px in range(view.y_px, view.y_px + view.size_px[1], 700):
+            stripe = y_px // STRIPES_PX
+            assert picture.getpixel((600, y_px - view.y_px)) == (stripe % 256, stripe * 7 % 256, 200)
+
+
+def test_what_lies_too_far_down_to_be_drawn_is_said(site, visit):
+    url = site.page(
+        "/endless", '<body style="margin:0"><div style="height:100500px;background:#123"></div>'
+    )
+
+    with visit.visit() as one:
+        one.go(url)
+        taken = one.snapshot()
+
+    pictures = [view for view in taken.views if view.content_type == "image/png"]
+    assert sum(view.size_px[1] for view in pictures) == 100_000
+    assert [str(fault) for fault in taken.faults] == [
+        "screenshot: the page is 100500 px tall; drawn are the first 100000"
+    ]
+
+
+def test_a_page_that_has_not_loaded_is_not_printed_but_taken(visit):
+    with visit.visit() as one:
+        taken = one.snapshot()
+
+    assert [str(fault) for fault in taken.faults] == ["pdf: the page did not finish loading"]
+    assert [view.name for view in taken.views] == ["text", "rendered-dom", "screenshot", "mhtml"]
+
+
+def test_a_page_in_the_code_page_of_its_place_is_kept_as_text(site, visit):
+    body = f"<title>{ARABIC}</title><p>{ARABIC}".encode("cp1256")
+
+    seen = visit(site.put("/cp1256", body, "text/html; charset=windows-1256"))
+
+    assert seen.views["text"].read_text("utf-8").strip() == ARABIC
+    assert seen.record["document"]["character_set"] == "windows-1256"
+
+
+def test_a_picture_is_what_the_png_says(plain):
+    (view,) = [view for view in plain.snapshot.views if view.name == "screenshot"]
+
+    with Image.open(io.BytesIO(view.path.read_bytes())) as picture:
+        assert picture.size == view.size_px == (1280, 1024)

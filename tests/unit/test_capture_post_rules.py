@@ -1,0 +1,193 @@
+"""The rules of post captures that need no network: formats, failures, reports, sources, validators."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import yt_dlp.networking.exceptions
+import yt_dlp.utils
+from hypothesis import given
+from hypothesis import strategies as st
+
+from preservation.capture.fetch.resuming import resumable
+from preservation.capture.fetch.wire_request import prepared as prepared_request
+from preservation.capture.fetch.wire_request import url_as_sent, without_secrets
+from preservation.capture.gateway.connection import Connection, Ending
+from preservation.capture.post.child_process import Ended
+from preservation.capture.post.failures import CLASS_REASONS, failure_in
+from preservation.capture.post.gallery import MOST_FILES, gallery_failure
+from preservation.capture.post.report import Cause, PostReport, report_in
+from preservation.capture.post.sources import parts_of
+from preservation.model.vocabulary import Reason
+from preservation.recording.model import Message, RecordedExchange
+
+NOON = datetime(2026, 3, 12, 12, 0, tzinfo=UTC)
+OURS = {"TooLarge"}
+PYTHONS = {"TimeoutError", "MemoryError"}
+
+
+def test_every_class_in_the_table_exists_in_the_yt_dlp_that_is_installed():
+    names = {name for name, _ in CLASS_REASONS} - OURS - PYTHONS
+
+    known = set(dir(yt_dlp.utils)) | set(dir(yt_dlp.networking.exceptions))
+    assert names <= known
+
+
+def _ended(ending: Ending) -> Connection:
+    return Connection(number=0, host="h", port=80, asked_at=NOON, ending=ending)
+
+
+def _failed(*classes: tuple[str, ...], words: str = "", **facts: int) -> PostReport:
+    causes = tuple(Cause(classes=names, **facts) for names in classes)
+    return PostReport(causes=causes, words=words, is_over=True)
+
+
+@pytest.mark.parametrize(
+    ("report", "ending", "is_time_up", "reason", "error_class"),
+    [
+        (_failed(("UnsupportedError",)), Ending.IDLE, False, Reason.UNSUPPORTED_SITE, "yt-dlp: UnsupportedError"),
+        (_failed(("TransportError",)), Ending.IDLE, False, Reason.TIMEOUT, "gateway: idle"),
+        (_failed(("HTTPError",), status=404), Ending.OPEN, False, Reason.NOT_FOUND, "HTTP 404"),
+        (_failed(("UnsupportedError",)), Ending.OPEN, True, Reason.TIMEOUT, "Deadline"),
+        (_failed(("ExtractorError",), words="This video is private"), Ending.OPEN, False, Reason.LOGIN_WALL,
+         "yt-dlp: ExtractorError"),
+        (_failed(("CertificateVerifyError", "TransportError"), verify_code=10), Ending.CLIENT_CLOSED, False,
+         Reason.CERTIFICATE_FAULT, "certificate-expired"),
+        (PostReport(words="exit -11"), Ending.OPEN, False, Reason.TOOL_ERROR, "yt-dlp: crashed"),
+        (PostReport(is_over=True), Ending.OPEN, False, Reason.UNSUPPORTED_SITE, "yt-dlp: no media"),
+    ],
+    ids=["thinking", "silent", "status", "late", "words", "certificate", "crash", "nothing"],
+)  # fmt: skip
+def test_each_ending_of_yt_dlp_has_one_reason(report, ending, is_time_up, reason, error_class):
+    failure = failure_in(report, is_time_up=is_time_up, last_connection=_ended(ending))
+
+    assert (failure.reason, failure.error_class) == (reason, error_class)
+
+
+LINES = [
+    {"kind": "extractor", "name": "Generic", "sha256": "0" * 64},
+    {"kind": "media", "file": "a", "url": "http://h/a", "protocol": "http", "is_whole": False},
+    {"kind": "media", "file": "a", "url": "http://h/a", "protocol": "http", "is_whole": True},
+    {"kind": "described", "post": {"id": "1"}},
+    {"kind": "companion", "role": "thumbnail", "url": "http://h/t", "file": "t"},
+    {"kind": "entries", "taken": 1, "offered": 2},
+    {"kind": "live"},
+    {"kind": "over", "words": ""},
+]
+
+
+@given(st.integers(0, sum(len(json.dumps(line)) + 1 for line in LINES)))
+def test_a_report_that_breaks_off_anywhere_tells_what_came_before(length):
+    text = "".join(json.dumps(line) + "\n" for line in LINES)[:length]
+
+    report = report_in(text.splitlines())
+
+    assert report.is_over == (length >= sum(len(json.dumps(line)) + 1 for line in LINES) - 1)
+    assert report.has_media == (text.count('"is_whole": true}') == 1)
+
+
+def _answer(number: int, payload: bytes, folder: Path) -> RecordedExchange:
+    body = folder / str(number)
+    body.write_bytes(payload)
+    return RecordedExchange(
+        connection=number,
+        protocol="http/1.1",
+        method="GET",
+        url=f"http://h/{number}",
+        request=Message(head=b"", fields=()),
+        response=Message(head=b"x", fields=(), body=body, body_bytes=len(payload)),
+        status=200,
+        began_at=NOON,
+    )
+
+
+@given(st.lists(st.binary(min_size=1, max_size=200), min_size=1, max_size=6), st.binary(max_size=100))
+def test_a_file_is_found_in_the_answers_that_it_is_made_of(tmp_path_factory, segments, noise):
+    folder = tmp_path_factory.mktemp("sources")
+    whole = folder / "whole"
+    whole.write_bytes(b"".join(segments))
+    playlist = _answer(0, b"#EXTM3U" + noise, folder)
+    answers = [_answer(number, segment, folder) for number, segment in enumerate(segments, 1)]
+
+    found = parts_of(whole, [playlist, *answers])
+
+    starts_alike = whole.read_bytes().startswith(b"#EXTM3U" + noise)
+    assert starts_alike or (found.is_all and len(found.parts) == len(segments))
+
+
+@given(st.lists(st.binary(min_size=1, max_size=200), min_size=2, max_size=5), st.data())
+def test_a_changed_segment_is_no_source(tmp_path_factory, segments, data):
+    folder = tmp_path_factory.mktemp("sources")
+    whole = folder / "whole"
+    whole.write_bytes(b"".join(segments))
+    index = data.draw(st.integers(0, len(segments) - 1))
+    place = data.draw(st.integers(0, len(segments[index]) - 1))
+    changed = bytearray(segments[index])
+    changed[place] ^= 1
+    answers = [
+        _answer(number, bytes(changed) if number == index else segment, folder)
+        for number, segment in enumerate(segments)
+    ]
+
+    found = parts_of(whole, answers)
+
+    assert found.parts == () or found.parts[-1].exchange.connection != index
+    assert not found.is_all or sum(part.size_bytes for part in found.parts) == whole.stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("url", "recorded"),
+    [
+        ("http://аpple.com/a", "http://xn--pple-43d.com/a"),
+        ("http://me:secret@h/a#b", "http://h/a"),
+        ("http://me:secret@مثال.إختبار:8080/شهادة", "http://xn--mgbh0fb.xn--kgbechtv:8080/%D8%B4%D9%87%D8%A7%D8%AF%D8%A9"),
+        ("http://h", "http://h"),
+    ],
+    ids=["look-alike", "credentials", "arabic", "bare"],
+)  # fmt: skip
+def test_a_record_names_the_address_that_was_asked_and_no_secret(url, recorded):
+    request = prepared_request(url, (), None)
+
+    assert url_as_sent(url, request) == recorded
+
+
+def test_who_has_not_proven_who_it_is_gets_no_secret():
+    headers = (("Cookie", "a=b"), ("authorization", "Basic x"), ("User-Agent", "y"))
+
+    assert without_secrets("https://me:secret@h/a@b", headers) == (
+        "https://h/a@b",
+        (("User-Agent", "y"),),
+    )
+
+
+@pytest.mark.parametrize("status", [206, 301, 404, 500])
+def test_only_a_whole_answer_can_be_gone_on_with(status):
+    headers = (("ETag", '"a"'), ("Accept-Ranges", "bytes"))
+
+    assert resumable(status, headers) is None
+    assert resumable(200, headers) is not None
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "was_killed", "files", "reason", "error_class"),
+    [
+        (0, False, MOST_FILES + 1, Reason.RESOURCES_MISSING, "more-entries"),
+        (0, False, 0, Reason.UNSUPPORTED_SITE, "gallery-dl: no files"),
+        (16 | 4, False, 3, Reason.LOGIN_WALL, "gallery-dl: exit 20"),
+        (-9, True, 3, Reason.TIMEOUT, "Deadline"),
+        (-11, False, 3, Reason.TOOL_ERROR, "gallery-dl: exit -11"),
+    ],
+    ids=["more", "none", "login", "late", "crash"],
+)
+def test_each_ending_of_gallery_dl_has_one_reason(exit_code, was_killed, files, reason, error_class):
+    failure = gallery_failure(Ended(exit_code=exit_code, was_killed=was_killed), "", files=files)
+
+    assert (failure.reason, failure.error_class) == (reason, error_class)
+
+
+@pytest.mark.parametrize("files", [1, MOST_FILES])
+def test_a_gallery_of_which_every_file_came_has_no_failure(files):
+    assert gallery_failure(Ended(exit_code=0, was_killed=False), "", files=files) is None
