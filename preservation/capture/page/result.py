@@ -31,7 +31,17 @@ def result_of(attempt: PageAttempt, failure: Failure | None) -> CaptureResult:
     outcome, shortfall = outcome_of(failure, attempt.wanted, held)
     if outcome is Outcome.CAPTURED:
         outcome, shortfall = _less_than_all(attempt) or (outcome, shortfall)
+    if attempt.certificate_failure is not None:
+        outcome, shortfall = _unproven(attempt.certificate_failure, outcome, shortfall)
     return _assembled(attempt, outcome, shortfall, lines)
+
+
+def _unproven(fault: Failure, outcome: Outcome, shortfall: Failure | None) -> tuple[Outcome, Failure]:
+    """What counts first of a site that could not prove who it is; what else fell short is told."""
+    if shortfall is None:
+        return Outcome.PARTLY_CAPTURED, fault
+    words = f"{fault.detail}; the answer without proof: {shortfall.reason} ({shortfall.error_class})"
+    return outcome, replace(fault, detail=words.removeprefix("; "))
 
 
 def rerouted(attempt: PageAttempt) -> CaptureResult:
@@ -89,8 +99,6 @@ def _refetched(attempt: PageAttempt, url: str) -> Refetched | None:
 
 def _less_than_all(attempt: PageAttempt) -> tuple[Outcome, Failure] | None:
     """Why a page of which every resource is held is still not wholly captured."""
-    if attempt.certificate_failure is not None:
-        return Outcome.PARTLY_CAPTURED, attempt.certificate_failure
     for name, error_class in _INTERVENTIONS:
         if attempt.visit_record.get(name):
             failure = Failure(reason=Reason.TIMEOUT, error_class=error_class, detail=name)
