@@ -45,12 +45,13 @@ from preservation.model.captures import CaptureRequest
 from preservation.model.vocabulary import Engine, Outcome
 from preservation.settings import Limits, Settings
 
-PICTURES = 12
+KINDS = {"small": (12, 1, 0), "article": (30, 40, 50), "gallery": (80, 4, 200)}
+"""Of each kind of page: pictures, paragraphs, and milliseconds that its script computes."""
 WORDS = "The quick brown fox jumps over the lazy dog. " * 40
 
 
 class _Site(BaseHTTPRequestHandler):
-    """Small pages: text, a style sheet, a script, a dozen pictures of 20 kB."""
+    """Pages of text, a style sheet, a script and pictures of 20 kB."""
 
     protocol_version = "HTTP/1.1"
 
@@ -68,14 +69,17 @@ class _Site(BaseHTTPRequestHandler):
     def _answer(self) -> tuple[str, bytes]:
         if self.path.endswith(".css"):
             return "text/css", b"body { margin: 2em; font-family: sans-serif }"
+        pictures, paragraphs, script_ms = KINDS.get(self.path.strip("/").partition("-")[0], (0, 0, 0))
         if self.path.endswith(".js"):
-            return "text/javascript", b"document.title += ' *'"
+            work = f"for (const t = performance.now(); performance.now() - t < {script_ms};);"
+            return "text/javascript", f"{work} document.title += ' *'".encode()
         if self.path.endswith(".png"):
             return "image/png", _picture(hash(self.path))
-        pictures = "".join(f"<img width=90 src='{self.path}-{n}.png'>" for n in range(PICTURES))
+        shown = "".join(f"<img width=90 src='{self.path}-{n}.png'>" for n in range(pictures))
         page = (
             f"<!doctype html><title>Page</title><link rel=stylesheet href='{self.path}.css'>"
-            f"<h1>{self.path}</h1><p>{WORDS}</p>{pictures}<script src='{self.path}.js'></script>"
+            f"<h1>{self.path}</h1>{f'<p>{WORDS}</p>' * paragraphs}{shown}"
+            f"<script src='{self.path}.js'></script>"
         )
         return "text/html", page.encode()
 
@@ -240,14 +244,20 @@ def overhead(url: str, excluded: int, rounds: int) -> None:
             "views": BarePool(settings, takes_views=True),
             "capture": Capture(settings),
         }
-        meters = {name: Meter(excluded) for name in visitors}
         for name, visitor in visitors.items():
-            visitor.visit(f"{url}/warm-{name}")
-        for number in range(rounds):
-            for name, visitor in visitors.items():
-                meters[name].measure(lambda v=visitor, n=number: v.visit(f"{url}/page-{n}"))  # type: ignore[misc]
+            visitor.visit(f"{url}/small-{name}")
+        for kind in KINDS:
+            meters = {name: Meter(excluded) for name in visitors}
+            for number in range(rounds):
+                for name, visitor in visitors.items():
+                    meters[name].measure(lambda v=visitor, n=number, k=kind: v.visit(f"{url}/{k}-{n}"))  # type: ignore[misc]
+            print(kind)
+            _compare(meters)
         for visitor in visitors.values():
             visitor.close()
+
+
+def _compare(meters: dict[str, Meter]) -> None:
     for word in ("cpu_s", "wall_s", "peak_mb"):
         bare, views, ours = (statistics.median(getattr(meter, word)) for meter in meters.values())
         print(
@@ -266,7 +276,7 @@ def throughput(url: str, *, pages_per_browser: int, workers: int, pages: int) ->
             if not hasattr(local, "capture"):
                 local.capture = Capture(settings)
                 made.append(local.capture)
-            local.capture.visit(f"{url}/{workers}-{pages_per_browser}-{number}")
+            local.capture.visit(f"{url}/small-{workers}-{pages_per_browser}-{number}")
 
         with ThreadPoolExecutor(workers) as pool:
             list(pool.map(one, range(workers)))  # Every worker has its browser.

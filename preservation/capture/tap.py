@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 FETCH_LABEL = "fetch-"
 """Begins the labels of our own client's requests, each of which has a connection of its own."""
-_LONGEST_WAIT_FOR_END_S = 0.1
+_LONGEST_WAIT_FOR_END_S = 0.0
 _LONGEST_WAIT_FOR_KEYS_S = 0.5
 _KEYS_AGAIN_S = 0.05
 _COMMENT = (

@@ -31,7 +31,7 @@ Headers = Sequence[tuple[str, str]]
 _SAME_PAYLOAD = "http://netpreserve.org/warc/1.1/revisit/identical-payload-digest"
 _COMPRESSED = (
     "image/jpeg", "image/png", "image/webp", "image/avif", "image/gif", "video/", "audio/", "font/woff",
-    "application/pdf", "application/zip", "content-encoding:",
+    "application/pdf", "application/zip", "application/x-pcapng", "content-encoding:",
 )  # fmt: skip
 _LONGEST_TARGET = 24_000
 """FastWARC takes heads of up to 32 kB."""

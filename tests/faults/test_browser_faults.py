@@ -235,12 +235,11 @@ def start_owner(account: str, inside: Sequence[str] = ()) -> subprocess.Popen[st
         if not Path(python).exists():
             pytest.skip("there is no interpreter that nobody could use")
         as_account = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-    return subprocess.Popen(
-        [*inside, *as_account, sys.executable, "-c", _OWNER, python],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parents[2],
-    )
+    command = [*inside, *as_account, sys.executable, "-c"]
+    project = Path(__file__).parents[2]
+    if subprocess.run([*command, "import preservation"], cwd=project, capture_output=True).returncode:
+        pytest.skip(f"{account}, in that place, can't read {project} or its environment")
+    return subprocess.Popen([*command, _OWNER, python], stdout=subprocess.PIPE, text=True, cwd=project)
 
 
 def _is_zombie(pid: str) -> bool:

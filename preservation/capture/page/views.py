@@ -149,7 +149,12 @@ class Photographer:
         clip = {"x": 0, "y": y_px, "width": width, "height": height, "scale": 1}
         picture = self._driver.call(
             "Page.captureScreenshot",
-            {"format": "png", "captureBeyondViewport": True, "clip": clip},
+            {
+                "format": "png",
+                "captureBeyondViewport": True,
+                "clip": clip,
+                "optimizeForSpeed": True,
+            },
             timeout_s=_PICTURE_S,
         )
         content = base64.b64decode(picture["data"])
