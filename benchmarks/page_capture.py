@@ -7,6 +7,11 @@ the machine cancels out: CPU seconds of this process and all below it, wall time
 memory (PSS) of all of them together.
 
     .venv/bin/python benchmarks/page_capture.py [--rounds 5]
+
+Seen on 2 cores, capture beside the visit with the same views: CPU 1.02 to 1.14, wall 1.02 to 1.11,
+memory 0.99 to 1.02 times; beside the visit without any view CPU 1.23 to 1.88, wall 1.22 to 1.37, of
+which the views alone are the larger part. Pages a minute with 2 workers: 93 with a fresh browser
+each, 140 reused.
 """
 
 from __future__ import annotations
