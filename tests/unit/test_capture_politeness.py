@@ -111,14 +111,6 @@ def test_waiting_ends_at_the_turn(tmp_path):
     assert all(politeness.wait_for_turn("example.org") for _ in range(4))
 
 
-def test_a_host_that_asks_for_a_pause_gets_it(tmp_path):
-    politeness = Politeness(tmp_path, 1)
-    politeness.postpone("example.org", 2 * 3600)
-    politeness.postpone("example.org", 3600)
-
-    assert hours(politeness.turn("example.org")) == 2
-
-
 def test_a_killed_process_leaves_no_lock(tmp_path):
     with subprocess.Popen(
         [sys.executable, "-c", _DIE_IN_TURN, str(tmp_path)], stdout=subprocess.PIPE, text=True

@@ -61,13 +61,6 @@ class Politeness:
             clock.sleep(wait_s)
         return True
 
-    def postpone(self, host: str, duration_s: float) -> None:
-        """Give no turn at *host* for *duration_s* seconds from now, as its Retry-After asks."""
-        with self._file(host) as descriptor:
-            now = clock.monotonic_s()
-            until = now + min(duration_s, LONGEST_WAIT_S)
-            _write(descriptor, max(until, _read(descriptor, now)))
-
     def _taken(self, host: str, *, at_most_s: float) -> float | None:
         with self._file(host) as descriptor:
             now = clock.monotonic_s()
