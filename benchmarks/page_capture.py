@@ -2,16 +2,21 @@
 
 Two peers load the same pages with the same waits and behaviours in the same kind of browser through the
 same gateway, and record nothing: no tape, no decoding, no WARC. `bare` only looks; `views` takes the
-same views as well (DOM, text, picture, PDF, MHTML). All are measured in turn, page by page, so that
-the machine cancels out: CPU seconds of this process and all below it, wall time, and the largest
-memory (PSS) of all of them together.
+same views as well (DOM, text, full picture). All are measured in turn, page by page, so that the
+machine cancels out: CPU seconds of this process and all below it, wall time, and the largest memory
+(PSS) of all of them together. A ratio is that of one page's capture to the same page's bare load; of
+each kind, and of all pages together, the median is told.
+
+`afterwards` is what a page costs once more when it is characterised: shown again offline, scored,
+and printed (PDF, MHTML). It is no part of the ratios.
 
     .venv/bin/python benchmarks/page_capture.py [--rounds 5]
 
-Seen on 2 cores, capture beside the visit with the same views: CPU 1.02 to 1.14, wall 1.02 to 1.11,
-memory 0.99 to 1.02 times; beside the visit without any view CPU 1.23 to 1.88, wall 1.22 to 1.37, of
-which the views alone are the larger part. Pages a minute with 2 workers: 93 with a fresh browser
-each, 140 reused.
+Seen on 2 idle cores, beside the bare visit: CPU 1.20 (small), 1.32 (gallery), 1.54 (article), wall
+1.17, 1.20, 1.29, memory 1.00, 1.01, 1.16 times; median of all pages CPU 1.32, wall 1.22, memory 1.01.
+Beside the visit with the same views: CPU 0.95 to 1.14, wall 1.00 to 1.07. The picture of the article
+alone costs half as much as its load: see docs/decisions/0006. Pages a minute with 2 workers: 84 with a
+fresh browser each, 135 reused.
 """
 
 from __future__ import annotations
@@ -46,8 +51,9 @@ from preservation.capture.browser.pool import BrowserPool
 from preservation.capture.gateway.gateway import Gateway, GatewayRules
 from preservation.capture.page.traffic import Traffic
 from preservation.capture.page.visit import Visit
-from preservation.model.captures import CaptureRequest
+from preservation.model.captures import CaptureRequest, CaptureResult
 from preservation.model.vocabulary import Engine, Outcome
+from preservation.pipeline.replaying import replayed
 from preservation.settings import Limits, Settings
 
 KINDS = {"small": (12, 1, 0), "article": (30, 40, 50), "gallery": (80, 4, 200)}
@@ -224,6 +230,7 @@ class Capture:
     def __init__(self, settings: Settings) -> None:
         self._recorder = recorder_for(Engine.PAGE, settings)
         self._home = settings.home
+        self.newest: tuple[Path, CaptureResult] | None = None
 
     def visit(self, url: str) -> None:
         """Capture *url*; anything but the whole of it ends the benchmark."""
@@ -234,21 +241,43 @@ class Capture:
         result = self._recorder.capture(request)
         if result.outcome is not Outcome.CAPTURED:
             raise SystemExit(f"{url}: {result.outcome} {result.reason} {result.error_detail}")
+        self.newest = spool, result
 
     def close(self) -> None:
         """End the browsers."""
         self._recorder.close()
 
 
+class Afterwards:
+    """What characterising adds to the newest page of *capture*."""
+
+    def __init__(self, settings: Settings, capture: Capture) -> None:
+        self._settings, self._capture, self._pool = settings, capture, BrowserPool(settings)
+
+    def visit(self, _url: str) -> None:
+        """Replay and print it."""
+        assert self._capture.newest is not None
+        done = replayed(self._settings, self._pool, *self._capture.newest)
+        if done is None or done.made.absence:
+            raise SystemExit(f"no replay: {done}")
+
+    def close(self) -> None:
+        """End the browser."""
+        self._pool.close()
+
+
 def overhead(url: str, excluded: int, rounds: int) -> None:
     """Print what capture costs beside the bare visit."""
     with tempfile.TemporaryDirectory() as folder:
         settings = settings_in(Path(folder))
+        capture = Capture(settings)
         visitors = {
             "bare": BarePool(settings, takes_views=False),
             "views": BarePool(settings, takes_views=True),
-            "capture": Capture(settings),
+            "capture": capture,
+            "afterwards": Afterwards(settings, capture),
         }
+        ratios: dict[str, list[float]] = {}
         for name, visitor in visitors.items():
             visitor.visit(f"{url}/small-{name}")
         for kind in KINDS:
@@ -257,18 +286,24 @@ def overhead(url: str, excluded: int, rounds: int) -> None:
                 for name, visitor in visitors.items():
                     meters[name].measure(lambda v=visitor, n=number, k=kind: v.visit(f"{url}/{k}-{n}"))  # type: ignore[misc]
             print(kind)
-            _compare(meters)
+            _compare(meters, ratios)
+        print("all pages")
+        for word, found in ratios.items():
+            print(f"{word:8} median ratio to bare {statistics.median(found):5.2f}")
         for visitor in visitors.values():
             visitor.close()
 
 
-def _compare(meters: dict[str, Meter]) -> None:
+def _compare(meters: dict[str, Meter], ratios: dict[str, list[float]]) -> None:
     for word in ("cpu_s", "wall_s", "peak_mb"):
-        bare, views, ours = (statistics.median(getattr(meter, word)) for meter in meters.values())
-        print(
-            f"{word:8} bare {bare:7.2f}   with views {views:7.2f}   capture {ours:7.2f}   "
-            f"ratio {ours / bare:5.2f} to bare, {ours / views:5.2f} to views"
-        )
+        bare, views, ours, after = (getattr(meter, word) for meter in meters.values())
+        to_bare = [mine / other for mine, other in zip(ours, bare, strict=True)]
+        to_views = [mine / other for mine, other in zip(ours, views, strict=True)]
+        ratios.setdefault(word, []).extend(to_bare)
+        named = zip(meters, (bare, views, ours, after), strict=True)
+        medians = "   ".join(f"{name} {statistics.median(one):7.2f}" for name, one in named)
+        ratio, beside_views = statistics.median(to_bare), statistics.median(to_views)
+        print(f"{word:8} {medians}   ratio {ratio:5.2f} to bare, {beside_views:5.2f} to views")
 
 
 def throughput(url: str, *, pages_per_browser: int, workers: int, pages: int) -> None:

@@ -1,13 +1,16 @@
-"""Audit: read the archive back and check every digest, log entry, seal and token.
+"""Audit: read the archive back and compare every digest with what log and seals name.
 
-Every night at 02:30 UTC. Finds what time does to an archive: rotten bytes, files that went missing,
-a log that was tampered with, tokens that expire. It reads and never repairs.
+Every night at 02:30 UTC. Proves the log and the seals, then reads the shares of the archive whose turn
+it is: each file once in the period that `audit_days` sets. Once a week the whole argument is derived
+anew. Finds what time does to an archive: rotten bytes, files that went missing, links and strangers, a
+log that was tampered with, tokens that expire. It reads and never repairs.
 
-Safe to re-run: always; it changes nothing in the archive but the record that it took place.
+Safe to re-run: always; it changes nothing in the archive but the record that it took place. A run that
+broke off is gone on with: shares that were checked aren't due any more.
 
 On failure: red means that evidence may be damaged. Don't clear the task and don't delete anything.
-Run `preserve verify --json` and keep its answer, take the archive off writing (`preserve down`),
-compare with the backup; docs/operations.md goes through it step by step.
+`preserve audit --json` says what is wrong, since when, and what the second copy holds;
+`preserve repair --dry-run` what can be mended. docs/fixity.md goes through it step by step.
 """
 
 from __future__ import annotations
@@ -18,12 +21,28 @@ from airflow.sdk import CronTriggerTimetable, dag
 from dispositions import step, verdict
 
 
-@step(execution_timeout=timedelta(hours=20))
-def audit_archive() -> None:
-    """Check everything that is sealed."""
+@step(execution_timeout=timedelta(hours=4))
+def plan_audit() -> list[str]:
+    """Prove log and seals; the groups of shares whose turn it is."""
     from preservation import pipeline, settings
 
-    pipeline.audit(settings.load())
+    return pipeline.plan_audit(settings.load())
+
+
+@step(execution_timeout=timedelta(hours=20), max_active_tis_per_dagrun=2)
+def check_files(group: str) -> None:
+    """Read the files of a group's shares."""
+    from preservation import pipeline, settings
+
+    pipeline.audit_group(settings.load(), group)
+
+
+@step(execution_timeout=timedelta(hours=20), trigger_rule="all_done")
+def verify_weekly() -> None:
+    """Derive the whole argument anew, if that wasn't done within a week."""
+    from preservation import pipeline, settings
+
+    pipeline.verify_when_due(settings.load())
 
 
 @verdict
@@ -42,8 +61,8 @@ def judge() -> None:
     tags=["preservation"],
 )
 def audit() -> None:
-    """Audit, judge."""
-    audit_archive() >> judge()
+    """Plan, check group by group, verify, judge."""
+    check_files.expand(group=plan_audit()) >> verify_weekly() >> judge()
 
 
 audit()

@@ -9,6 +9,7 @@ PreservationError
 │   ├── OrganisationUnknown
 │   └── AgreementRefusal
 ├── LeaseLost              RECORD  exit 4   somebody else owns the work now
+├── ArchiveTooNew          STOP    exit 4   a newer version of this software wrote it: upgrade
 ├── Unavailable            RETRY   exit 4   the world may change
 │   ├── StoreUnavailable
 │   ├── AuthorityUnavailable
@@ -16,6 +17,7 @@ PreservationError
 └── EvidenceAtRisk         STOP    exit 1   going on would harm: a person looks
     ├── StoreConflict
     ├── StoreFull
+    ├── StoreUnfit
     ├── ForeignArchive
     ├── LogBroken
     ├── RecordingUnreadable
@@ -25,6 +27,9 @@ PreservationError
 from __future__ import annotations
 
 from enum import StrEnum
+
+UPGRADE = "Use a newer version of this software; 'preserve verify' tells whether anything was changed."
+"""The remedy for whatever a newer version wrote."""
 
 
 class Disposition(StrEnum):
@@ -93,6 +98,12 @@ class LeaseLost(PreservationError):
     exit_code = 4
 
 
+class ArchiveTooNew(PreservationError):
+    """A newer version of this software wrote it, so it can't be judged here; nothing was written."""
+
+    exit_code = 4
+
+
 class Unavailable(PreservationError):
     """Something outside doesn't answer now; nothing is lost, try again."""
 
@@ -122,6 +133,10 @@ class StoreConflict(EvidenceAtRisk):
 
 class StoreFull(EvidenceAtRisk):
     """No space is left, or the directory can't be written; nothing half-written remains visible."""
+
+
+class StoreUnfit(EvidenceAtRisk):
+    """The place doesn't keep things as a write-once store must; the message names what was seen."""
 
 
 class ForeignArchive(EvidenceAtRisk):

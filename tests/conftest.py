@@ -13,6 +13,7 @@ import hypothesis
 import pytest
 
 from demo.site import SampleSite
+from tests.fakes.s3_server import S3Server
 
 # No verdict hangs on this machine's speed or on chance: no deadlines, the same examples each time.
 # New ones: pytest --hypothesis-profile=default
@@ -86,4 +87,11 @@ def deployment(tmp_path: Path) -> Deployment:
 @pytest.fixture(scope="module")
 def site():
     with SampleSite() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory):
+    """One real S3 server for all tests of this process that need one."""
+    with S3Server(tmp_path_factory.mktemp("s3")) as running:
         yield running

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from preservation.capture.browser.pool import BrowserPool
 from preservation.capture.port import Recorder
-from preservation.capture.recorder import recorder_for
+from preservation.capture.recorder import host_pause_s, recorder_for
 
-__all__ = ["BrowserPool", "Recorder", "recorder_for"]
+__all__ = ["BrowserPool", "Recorder", "host_pause_s", "recorder_for"]

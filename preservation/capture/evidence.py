@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import itertools
 import os
@@ -16,7 +17,7 @@ from urllib.parse import quote
 from preservation import clock
 from preservation.capture.messages import content_of, dialogue_of, opened, payload_of
 from preservation.model.captures import LARGEST_PACKED_BYTES, CapturedObject
-from preservation.model.digests import Fixity, chunks_of, fixity_of, fixity_of_file
+from preservation.model.digests import Fixity, chunks_of, fixity_of_file
 from preservation.model.urls import view_uri
 from preservation.model.vocabulary import Role
 from preservation.recording.model import Framing, Message, RecordedExchange, WebSocketFrame
@@ -28,9 +29,12 @@ if TYPE_CHECKING:
 Headers = tuple[tuple[str, str], ...]
 
 WARC_NAME = "capture.warc.gz"
+ASIDE = ".aside"
+"""The folder in the spool for bytes in the making."""
 AS_SENT = "as-sent"
 DECODED = "decoded"
 PIECED = "pieced"
+DERIVED = "derived"
 
 _ALL_ASCII = "".join(map(chr, range(33, 127)))
 _TRUNCATED = {"length": "length", "disconnect": "disconnect", "reset": "disconnect", "time": "time"}
@@ -80,7 +84,7 @@ class AttemptEvidence:
     def __init__(self, spool: Path, limits: Limits) -> None:
         self._spool = spool
         self._limits = limits
-        self._aside = spool / ".aside"
+        self._aside = spool / ASIDE
         self._aside.mkdir()
         self._numbers = itertools.count(1)
         self._writer: WarcWriter | None = None
@@ -109,6 +113,10 @@ class AttemptEvidence:
     def temporary_file(self) -> Path:
         """A fresh path for bytes in the making; the same thread or another may fill it."""
         return self._aside / str(next(self._numbers))
+
+    def named_file(self, name: str) -> Path:
+        """The path for bytes in the making that are looked for by *name* if the worker dies."""
+        return self._aside / name
 
     def keep_exchange(
         self,
@@ -230,9 +238,11 @@ class AttemptEvidence:
         """The response that is held already and has the payload of *answer*."""
         if answer.body is None or not answer.head or answer.body_bytes not in self._body_sizes:
             return None
+        digest = hashlib.sha256()
         with payload_of(answer) as payload:
-            fixity = fixity_of(chunks_of(payload))
-        return self._originals.get((answer.body_bytes, fixity.sha256))
+            for chunk in chunks_of(payload):
+                digest.update(chunk)
+        return self._originals.get((answer.body_bytes, digest.hexdigest()))
 
     def _write_request(self, exchange: RecordedExchange, about: Headers, *, date: datetime) -> None:
         sent = exchange.request

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from preservation import clock
 from preservation.capture.evidence import AttemptEvidence, Exchange, Headers
@@ -44,10 +44,27 @@ FETCH_LABEL = "fetch-"
 _LONGEST_WAIT_FOR_END_S = 0.0
 _LONGEST_WAIT_FOR_KEYS_S = 0.5
 _KEYS_AGAIN_S = 0.05
-_COMMENT = (
+TAPE = "tape"
+KEYS = "keys"
+BROWSER_KEYS = "browser-keys"
+"""Names of what a killed worker leaves: its tape, the keys of its own clients, and where the keys of
+its browser lay.
+"""
+COMMENT = (
     "Recorded by preservation/gateway. The payload of every packet is what passed; IP and TCP headers, "
     "and the client's address, are synthesised."
 )
+
+
+class KeyWriter(Protocol):
+    """A client that writes its TLS session keys by itself: the browser."""
+
+    @property
+    def key_log(self) -> Path:
+        """Where it writes them."""
+
+    def key_log_text(self) -> bytes:
+        """What it wrote for this attempt."""
 
 
 class Tap:
@@ -60,17 +77,19 @@ class Tap:
         *,
         deadline_s: float,
         listener: socket.socket | None = None,
-        browser_keys: Callable[[], bytes] = bytes,
+        browser: KeyWriter | None = None,
     ) -> None:
         self._evidence = evidence
         self._settings = settings
-        self._path = evidence.temporary_file()
+        self._path = evidence.named_file(TAPE)
         self._tape = Tape(self._path, largest_connection_bytes=settings.limits.largest_recorded_bytes)
         rules = GatewayRules.of_settings(settings, deadline_s=deadline_s)
         self.gateway = Gateway(rules, tape=self._tape, listener=listener)
-        self.key_log = evidence.temporary_file()
+        self.key_log = evidence.named_file(KEYS)
         """Where the attempt's Python clients write their TLS session keys."""
-        self._browser_keys = browser_keys
+        self._browser_keys = browser.key_log_text if browser else bytes
+        if browser is not None:
+            evidence.named_file(BROWSER_KEYS).write_bytes(os.fsencode(browser.key_log))
         self._decoded: dict[int, DecodedConnection] = {}
         self._decoded_bytes = 0
         """How much of the tape that is."""
@@ -138,7 +157,7 @@ class Tap:
     def _keep_recording(self, recorded: Recorded) -> CapturedObject:
         randoms = [one.tls.client_random for one in recorded.decoded.values() if one.tls is not None]
         head = head_of_recording(
-            self._keys().lines_for(randoms), comment=_COMMENT, names=recorded.names()
+            self._keys().lines_for(randoms), comment=COMMENT, names=recorded.names()
         )
         self._tape.close()
         prepend(head, self._path)

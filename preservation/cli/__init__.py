@@ -9,7 +9,18 @@ import sys
 
 import click
 
-from preservation.cli import recording, replaying
+from preservation.cli import (
+    archiving,
+    auditing,
+    exporting,
+    plans,
+    receipts,
+    recording,
+    replaying,
+    sources,
+    timestamps,
+    witnessing,
+)
 from preservation.cli.commands import preserve
 from preservation.errors import PreservationError
 
@@ -31,4 +42,17 @@ def main() -> None:
         sys.exit(error.exit_code)
 
 
-__all__ = ["main", "preserve", "recording", "replaying"]
+__all__ = [
+    "archiving",
+    "auditing",
+    "exporting",
+    "main",
+    "plans",
+    "preserve",
+    "receipts",
+    "recording",
+    "replaying",
+    "sources",
+    "timestamps",
+    "witnessing",
+]

@@ -124,12 +124,19 @@ def agreement_add(context: Context, organisation_id: str, terms: Path | None, *,
 @preserve.command()
 @click.argument("sources", nargs=-1, required=True)
 @click.option("--organisation", "organisation_id", required=True, metavar="ID", help="Who submits.")
+@click.option("--plan", metavar="NAME", help="Collection plan of rows that name none themselves.")
 @click.option("--dry-run", is_flag=True, help="Judge every row, change nothing.")
 @home_option
 @json_option
 @click.pass_context
-def submit(
-    context: Context, sources: tuple[str, ...], organisation_id: str, *, dry_run: bool, as_json: bool
+def submit(  # noqa: PLR0913 - one per option
+    context: Context,
+    sources: tuple[str, ...],
+    organisation_id: str,
+    *,
+    plan: str | None,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Submit one sheet (CSV, TSV, XLSX), or URLs and files: SHEET | (URL | FILE)...
 
@@ -145,6 +152,7 @@ def submit(
         settings,
         organisation_id=organisation_id,
         sources=sources,
+        plan=plan,
         dry_run=dry_run,
     )
     document = answer.to_json()
@@ -206,15 +214,25 @@ def sheet(context: Context, submission_id: str, *, as_json: bool) -> None:
 
 
 @preserve.command()
+@click.option(
+    "--place",
+    type=click.Choice(["archive", "replica"]),
+    default="archive",
+    show_default=True,
+    help="The archive, or its second copy.",
+)
 @home_option
 @json_option
 @click.pass_context
-def verify(context: Context, *, as_json: bool) -> None:
+def verify(context: Context, *, place: str, as_json: bool) -> None:
     """Derive every digest, row, log entry, proof and token anew from bytes, and say what was found.
 
     Exit code 0: proven; 1: broken; 4: honest gaps (something is pending or can't be checked).
     """
-    verdict = pipeline.verify(settings_of(context), None if as_json else _Percentage())
+    from preservation.pipeline.places import Place
+
+    progress = None if as_json else _Percentage()
+    verdict = pipeline.verify(settings_of(context), progress, place=Place(place))
     if as_json:
         print_json(verdict.to_json())
     else:
@@ -262,11 +280,11 @@ def cluster_update(context: Context, *, as_json: bool) -> None:
 @click.pass_context
 def query_command(context: Context, sql: str, *, as_json: bool) -> None:
     """Ask the sealed manifests in SQL: one view per table (submissions, items, captures, objects,
-    resources, derivations, fingerprints, events, timestamps, clusters).
+    resources, derivations, fingerprints, protected, events, timestamps, clusters).
     """
     from preservation import query
 
-    answer = query.run(settings_of(context).archive, sql)
+    answer = query.ask(settings_of(context), sql)
     rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
     if as_json:
         print_json(rows)

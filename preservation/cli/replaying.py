@@ -60,7 +60,7 @@ def replay_command(  # noqa: PLR0913 - one per option
         if screenshot is not None:
             _tell(shown, {"screenshot": str(shown.picture(screenshot, settings))}, as_json=as_json)
             return
-        with shown.serve(port) as server, _until_stopped():
+        with shown.serve(port) as server, until_stopped():
             command = shown.browser_command(server)
             _tell(shown, {"proxy": server.url, "browser": command}, as_json=as_json)
             shown.show_window(server) if window else threading.Event().wait()
@@ -130,7 +130,7 @@ def _tell(shown: Replay, more: dict[str, Any], *, as_json: bool) -> None:
 
 
 @contextlib.contextmanager
-def _until_stopped() -> Iterator[None]:
+def until_stopped() -> Iterator[None]:
     """Ends quietly on Ctrl-C and on a polite kill."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt):

@@ -1,4 +1,7 @@
-"""Ed25519 keys (RFC 8032) of the custody log, and the one-line form of their public halves."""
+"""Ed25519 keys (RFC 8032) of the custody log, and the one-line form of their public halves.
+
+A verifier key is written as ``<name>+<key id>+<base64 of type and key>`` (c2sp.org/signed-note).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ import binascii
 import hashlib
 import os
 from dataclasses import dataclass
+from enum import IntEnum, StrEnum
 from pathlib import Path
+from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -22,10 +27,39 @@ from cryptography.hazmat.primitives.serialization import (
 from preservation import clock
 from preservation.errors import SettingsInvalid
 
-_ED25519 = b"\x01"
-"""Signature type of C2SP signed notes."""
-_KEY_BYTES = 32
-_NAME_LINE = b"Custody log key of "
+KEY_BYTES = 32
+KEY_ID_BYTES = 4
+
+
+class SignatureType(IntEnum):
+    """The signature types of C2SP signed notes that are used here."""
+
+    ED25519 = 0x01
+    """Over the note's text."""
+    COSIGNATURE = 0x04
+    """``cosignature/v1``: over the time and the text of a checkpoint (c2sp.org/tlog-cosignature)."""
+
+
+class KeyPurpose(StrEnum):
+    """What a private key is for; the first words of its file, so that none serves for another."""
+
+    LOG = "Custody log key"
+    WITNESS = "Witness key"
+
+
+class Verifier(Protocol):
+    """What a note's signature can be checked against."""
+
+    @property
+    def name(self) -> str:
+        """Who signs."""
+
+    @property
+    def key_id(self) -> bytes:
+        """Four bytes that tell the key from others of the same name."""
+
+    def verify(self, message: bytes, signature: bytes, /) -> bool:
+        """Whether *signature* (what follows the key id) was made over *message*."""
 
 
 def checked_name(name: str) -> str:
@@ -49,6 +83,41 @@ def strict_base64(text: str) -> bytes:
     return content
 
 
+def key_id_of(name: str, kind: SignatureType, raw: bytes) -> bytes:
+    """The first four bytes of SHA-256(name, newline, type, key) (c2sp.org/signed-note)."""
+    return hashlib.sha256(name.encode() + b"\n" + bytes([kind]) + raw).digest()[:KEY_ID_BYTES]
+
+
+def write_vkey(name: str, kind: SignatureType, raw: bytes) -> str:
+    """The verifier key as one line."""
+    encoded = base64.b64encode(bytes([kind]) + raw).decode("ascii")
+    return f"{name}+{key_id_of(name, kind, raw).hex()}+{encoded}"
+
+
+def read_vkey(vkey: str, kind: SignatureType) -> tuple[str, bytes]:
+    """Name and key in *vkey*; ValueError unless it is a well-formed verifier key of that *kind*."""
+    name, _, rest = vkey.strip().partition("+")
+    key_id, _, encoded = rest.partition("+")
+    content = strict_base64(encoded)
+    if content[:1] != bytes([kind]) or len(content) != KEY_BYTES + 1:
+        msg = f"{vkey!r} isn't a verifier key of signature type {kind:#04x}"
+        raise ValueError(msg)
+    checked_name(name)
+    if key_id_of(name, kind, content[1:]).hex() != key_id:
+        msg = f"{vkey!r} contradicts itself: its key id isn't the one of its name and key"
+        raise ValueError(msg)
+    return name, content[1:]
+
+
+def is_signed(raw: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether *signature* over *message* was made with the private half of the Ed25519 key *raw*."""
+    try:
+        Ed25519PublicKey.from_public_bytes(raw).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class PublicKey:
     """A named Ed25519 public key (C2SP signed-note verifier key)."""
@@ -59,33 +128,22 @@ class PublicKey:
 
     def __post_init__(self) -> None:
         checked_name(self.name)
-        if len(self.raw) != _KEY_BYTES:
-            msg = f"an Ed25519 public key has {_KEY_BYTES} bytes, not {len(self.raw)}"
+        if len(self.raw) != KEY_BYTES:
+            msg = f"an Ed25519 public key has {KEY_BYTES} bytes, not {len(self.raw)}"
             raise ValueError(msg)
 
     @property
     def key_id(self) -> bytes:
-        """The first four bytes of SHA-256(name, newline, 0x01, key)."""
-        return hashlib.sha256(self.name.encode() + b"\n" + _ED25519 + self.raw).digest()[:4]
+        """What tells it from other keys of the same name."""
+        return key_id_of(self.name, SignatureType.ED25519, self.raw)
 
     def __str__(self) -> str:
-        encoded = base64.b64encode(_ED25519 + self.raw).decode("ascii")
-        return f"{self.name}+{self.key_id.hex()}+{encoded}"
+        return write_vkey(self.name, SignatureType.ED25519, self.raw)
 
     @classmethod
     def parse(cls, vkey: str) -> PublicKey:
         """The key written as ``name+keyid+base64``; ValueError if it isn't one."""
-        name, _, rest = vkey.strip().partition("+")
-        key_id, _, encoded = rest.partition("+")
-        content = strict_base64(encoded)
-        if content[:1] != _ED25519:
-            msg = f"{vkey!r} isn't an Ed25519 verifier key"
-            raise ValueError(msg)
-        key = cls(name, content[1:])
-        if key.key_id.hex() != key_id:
-            msg = f"{vkey!r} contradicts itself: its key id should be {key.key_id.hex()}"
-            raise ValueError(msg)
-        return key
+        return cls(*read_vkey(vkey, SignatureType.ED25519))
 
     @property
     def pem(self) -> str:
@@ -95,11 +153,7 @@ class PublicKey:
 
     def verify(self, message: bytes, signature: bytes) -> bool:
         """Whether *signature* was made over *message* with the private half."""
-        try:
-            Ed25519PublicKey.from_public_bytes(self.raw).verify(signature, message)
-        except (InvalidSignature, ValueError):
-            return False
-        return True
+        return is_signed(self.raw, message, signature)
 
 
 class SigningKey:
@@ -111,21 +165,26 @@ class SigningKey:
         self.public = PublicKey(name, raw)
 
     @classmethod
-    def generate(cls, path: Path, name: str) -> SigningKey:
+    def from_raw(cls, name: str, raw: bytes) -> SigningKey:
+        """The key whose 32-byte seed (RFC 8032 5.1.5) is *raw*; ValueError on any other length."""
+        return cls(name, Ed25519PrivateKey.from_private_bytes(raw))
+
+    @classmethod
+    def generate(cls, path: Path, name: str, purpose: KeyPurpose = KeyPurpose.LOG) -> SigningKey:
         """Make a key and keep it at *path*, which only its owner may read: PKCS#8 PEM below one line
-        that tells the name (RFC 7468 allows text there, and openssl passes over it).
+        that tells its *purpose* and *name* (RFC 7468 allows text there, and openssl passes over it).
 
         Raises:
             FileExistsError: *path* exists; a key is never replaced.
         """
-        key = cls(name, Ed25519PrivateKey.generate())
+        key = cls(checked_name(name), Ed25519PrivateKey.generate())
         pem = key._private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f"{path.name}.{clock.new_id()}.part")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as stream:
-                stream.write(_NAME_LINE + name.encode() + b"\n" + pem)
+                stream.write(f"{purpose} of {name}\n".encode() + pem)
                 stream.flush()
                 os.fsync(stream.fileno())
             path.hardlink_to(draft)
@@ -134,14 +193,14 @@ class SigningKey:
         return key
 
     @classmethod
-    def load(cls, path: Path) -> SigningKey:
+    def load(cls, path: Path, purpose: KeyPurpose = KeyPurpose.LOG) -> SigningKey:
         """The key at *path*, with the name that it signs under.
 
         Raises:
-            SettingsInvalid: The file is missing or isn't a key that `generate` wrote.
+            SettingsInvalid: The file is missing or isn't a key that `generate` wrote for *purpose*.
         """
         try:
-            name, private = _named_key(path.read_bytes())
+            name, private = _named_key(path.read_bytes(), f"{purpose} of ".encode())
             return cls(name, private)
         except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
             msg = f"The signing key {path} can't be read: {error}."
@@ -152,10 +211,10 @@ class SigningKey:
         return self._private.sign(message)
 
 
-def _named_key(content: bytes) -> tuple[str, Ed25519PrivateKey]:
+def _named_key(content: bytes, opening: bytes) -> tuple[str, Ed25519PrivateKey]:
     head, _, pem = content.partition(b"\n")
     private = load_pem_private_key(pem, password=None)
-    if not head.startswith(_NAME_LINE) or not isinstance(private, Ed25519PrivateKey):
-        msg = "it isn't a named Ed25519 key"
+    if not head.startswith(opening) or not isinstance(private, Ed25519PrivateKey):
+        msg = f"its first line isn't {opening.decode()!r} and a name, or it isn't an Ed25519 key"
         raise ValueError(msg)
-    return head.removeprefix(_NAME_LINE).decode("utf-8"), private
+    return head.removeprefix(opening).decode("utf-8"), private

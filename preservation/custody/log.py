@@ -2,89 +2,37 @@
 
 One append writes one segment, ``log/entries/<index of its first entry>.jsonl``, by compare-and-set:
 of two writers that saw the same end exactly one creates the key, the other looks again. So the log
-can't fork, and a crash leaves either the whole segment or nothing.
+can't fork, and a crash leaves either the whole segment or nothing. A store that answers "perhaps" is
+asked again by whoever repeats the act: it is found by its event key, a checkpoint by its size.
 """
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+import sys
+from collections.abc import Iterable, Iterator
 
-from preservation import clock
 from preservation.custody import merkle
-from preservation.custody.entries import Entry, EntryDraft
-from preservation.custody.keys import SigningKey
-from preservation.custody.notes import TreeHead, open_note, sign_note
-from preservation.custody.tiles import TileBuilder, TileTree, full_tiles, partial_tiles, read_tile
+from preservation.custody.appending import Appending, Tail, read_tail
+from preservation.custody.checkpoints import TreeHead
+from preservation.custody.entries import Entry, EntryDraft, chains_to
+from preservation.custody.keys import PublicKey, SigningKey
+from preservation.custody.notes import LARGEST_NOTE_BYTES, open_note, parse_note, sign_note
+from preservation.custody.segments import Segments, log_broken, segment_key
+from preservation.custody.signing import (
+    CHECKPOINT_PREFIX,
+    Checkpoint,
+    Cosign,
+    CosignRequest,
+    SignedBy,
+    checkpoint_key,
+    checkpoint_size,
+    is_checkpoint_key,
+)
+from preservation.custody.tile_tree import TileTree, read_tile
+from preservation.custody.tiles import TileBuilder
 from preservation.errors import LogBroken
+from preservation.store.bounded import read_document
 from preservation.store.port import ObjectStore
-
-SEGMENT_PREFIX = "log/entries/"
-CHECKPOINT_PREFIX = "log/checkpoints/"
-_SEGMENT_KEY = re.compile(r"log/entries/([0-9]{12})\.jsonl")
-_CHECKPOINT_KEY = re.compile(r"log/checkpoints/([0-9]{12})")
-
-CLOCK_TOLERANCE = timedelta(seconds=300)
-"""How far our clock may differ from the log's last entry, or from a time-stamping authority."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoggedEntry:
-    """Where an entry stands, and its hash (hex)."""
-
-    index: int
-    event_key: str
-    leaf_hash: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checkpoint:
-    """A signed checkpoint and where it is kept."""
-
-    size: int
-    root_hex: str
-    key: str
-    """Archive key."""
-    body: bytes
-    """The signed note: what time-stamp tokens are made over."""
-
-
-@dataclass(frozen=True, slots=True)
-class _End:
-    size: int
-    last: Entry | None
-
-
-def segment_key(start: int) -> str:
-    """Archive key of the segment whose first entry is number *start*."""
-    return f"{SEGMENT_PREFIX}{start:012}.jsonl"
-
-
-def segment_start(key: str) -> int:
-    """Index of the first entry of the segment under *key*; ValueError if no segment has that key."""
-    return _number_in(_SEGMENT_KEY, key)
-
-
-def checkpoint_key(size: int) -> str:
-    """Archive key of the checkpoint over the first *size* entries."""
-    return f"{CHECKPOINT_PREFIX}{size:012}"
-
-
-def checkpoint_size(key: str) -> int:
-    """Size of the tree that the checkpoint under *key* covers; ValueError if it isn't one's key."""
-    return _number_in(_CHECKPOINT_KEY, key)
-
-
-def lines_of(segment: bytes) -> list[bytes]:
-    """The entries' lines in a segment; ValueError if it doesn't end in a newline."""
-    lines = segment.split(b"\n")
-    if len(lines) < 2 or lines.pop():
-        msg = "a segment is one or more lines, each with a newline at its end"
-        raise ValueError(msg)
-    return lines
 
 
 class CustodyLog:
@@ -95,34 +43,36 @@ class CustodyLog:
         self._store = store
 
     def size(self) -> int:
-        """How many entries the log has; reads its last segment only."""
-        return self._end(self._starts()).size
-
-    def append(self, drafts: Sequence[EntryDraft], *, since: int) -> list[LoggedEntry]:
-        """Log each of *drafts* once, all that are new in one segment, in the order given.
-
-        A draft whose event key stands at *since* or later is logged already and not again: pass
-        the size that the log had before the act's first attempt.
+        """How many entries the log has; reads its last segment only.
 
         Raises:
-            LogBroken: The log contradicts itself, or our clock runs behind its last entry.
+            LogBroken: The last segment is damaged, or a checkpoint covers more entries than there are.
         """
-        keys = [draft.event_key for draft in drafts]
-        if len(set(keys)) < len(keys):
-            msg = "an event key stands twice in one append"
-            raise ValueError(msg)
+        return self._tail().size
+
+    def append(self, drafts: Iterable[EntryDraft], *, since: int) -> dict[str, int]:
+        """Log each of *drafts* once, all that are new in one segment, in the order given.
+
+        Gives the index of each by its event key. A draft whose event key stands at *since* or later is
+        logged already and not again: pass the size that the log had before the act's first attempt.
+
+        Raises:
+            LogBroken: The log contradicts itself, or our clock runs behind it or behind an event.
+            StoreUnavailable: Perhaps they are logged, perhaps not: append them again.
+            TypeError, ValueError: A draft has no canonical form, or an event key stands twice.
+        """
+        placed: dict[str, int] = {}
+        missing: Iterable[EntryDraft] = drafts
         while True:
-            starts = self._starts()
-            end = self._end(starts)
-            logged = {entry.event_key: _logged(entry) for entry in self._read(starts, since, end.size)}
-            missing = [draft for draft in drafts if draft.event_key not in logged]
-            if not missing:
-                return [logged[key] for key in keys]
-            entries = _chained(missing, end)
-            segment = b"".join(entry.line + b"\n" for entry in entries)
-            if self._store.claim(segment_key(end.size), segment):
-                logged |= {entry.event_key: _logged(entry) for entry in entries}
-                return [logged[key] for key in keys]
+            tail = self._tail(since)
+            segment = Appending(tail)
+            if segment.add(missing, placed) > len(placed):
+                msg = "an event key stands twice in one append"
+                raise ValueError(msg)
+            content = segment.content
+            if not content or self._store.claim(segment_key(tail.size), content):
+                return placed
+            missing = segment.drafts()
 
     def entries(self, start: int, end: int) -> Iterator[Entry]:
         """The entries from *start* up to, not including, *end*, segment by segment.
@@ -130,179 +80,157 @@ class CustodyLog:
         Raises:
             LogBroken: One is missing, unreadable or out of place.
         """
-        return self._read(self._starts(), start, end)
+        return Segments(self._store).entries(start, end)
 
-    def root(self, size: int) -> bytes:
-        """Root over the first *size* entries, of a checkpoint's size: read from its tiles.
+    def inclusion_proofs(self, indices: Iterable[int], size: int) -> Iterator[list[bytes]]:
+        """What shows that each of the entries *indices* is in the checkpoint of *size*; reads tiles
+        only, and each of them once if *indices* ascend.
 
         Raises:
-            LogBroken: A tile is missing.
+            LogBroken: A tile is missing or damaged.
+            ValueError: There is no such entry.
         """
-        return TileTree(self._store, size).root()
-
-    def inclusion_proof(self, index: int, size: int) -> list[bytes]:
-        """What shows that entry *index* is in the checkpoint of *size*; reads tiles only."""
-        return merkle.inclusion_proof(index, size, TileTree(self._store, size).subtree)
+        return TileTree(self._store, size).inclusion_proofs(indices)
 
     def consistency_proof(self, old_size: int, new_size: int) -> list[bytes]:
         """What shows that the first *old_size* entries of a checkpoint are those of an older one."""
         return merkle.consistency_proof(old_size, new_size, TileTree(self._store, new_size).subtree)
 
-    def checkpoint(self, key: SigningKey, *, size: int | None = None) -> Checkpoint:
+    def checkpoint_sizes(self) -> list[int]:
+        """The sizes of all checkpoints, ascending."""
+        keys = filter(is_checkpoint_key, self._store.keys(CHECKPOINT_PREFIX))
+        return [checkpoint_size(key) for key in keys]
+
+    def read_checkpoint(self, size: int) -> Checkpoint:
+        """The checkpoint of *size* as it is stored; its signatures aren't verified.
+
+        Raises:
+            LogBroken: There is none, or it isn't a checkpoint.
+        """
+        try:
+            note = read_document(self._store, checkpoint_key(size), LARGEST_NOTE_BYTES)
+            root = TreeHead.parse(parse_note(note)[0]).root
+        except KeyError as error:
+            raise log_broken(f"The custody log has no {checkpoint_key(size)}.") from error
+        except ValueError as error:
+            raise log_broken(f"{checkpoint_key(size)}: {error}.") from error
+        return Checkpoint(size=size, root_hex=root.hex(), key=checkpoint_key(size), body=note)
+
+    def checkpoint(
+        self,
+        key: SigningKey,
+        *,
+        size: int | None = None,
+        cosign: Cosign | None = None,
+        signed_by: SignedBy | None = None,
+    ) -> Checkpoint:
         """Sign the first *size* entries (all, if None) and keep their tiles.
 
-        The same size twice gives the same bytes, whatever was appended in between.
+        The first complete note of a size wins: the same size again gives the same bytes, whatever was
+        appended in between, and witnesses aren't asked again. *signed_by* tells the key in force; None
+        means that *key* always was.
 
         Raises:
-            LogBroken: The log is shorter, or contradicts the checkpoint before.
-            StoreConflict: A tile or checkpoint of this size exists with other bytes: a fork.
+            LogBroken: The log is shorter, contradicts the checkpoint before, or *key* isn't in force.
+            StoreConflict: A tile of this size exists with other bytes: a fork.
         """
-        starts = self._starts()
-        size = self._end(starts).size if size is None else size
+        in_force = signed_by or (lambda _: key.public)
+        size = self._tail().size if size is None else size
         if size < 1:
-            raise _broken("An empty custody log can't be signed.")
-        tree = self._tree_of_checkpoint_before(size, key)
-        for entry in self._read(starts, tree.size, size):
-            tree.append(entry.leaf_hash)
+            raise log_broken("An empty custody log can't be signed.")
+        old_size = max((known for known in self.checkpoint_sizes() if known < size), default=0)
+        tree = self._signed_tree(old_size, in_force)
+        tree.extend(self._unsigned_leaves(old_size, size))
         for place, tile in tree.partials():
             self._store.put(place.key, tile)
-        note = sign_note(TreeHead(self.origin, size, tree.root()).text, key)
-        self._store.put(checkpoint_key(size), note)
-        return self._stored(size, note, tree.root())
+        head = TreeHead(self.origin, size, tree.root())
+        if not self._store.has(checkpoint_key(size)):
+            _require_in_force(key.public, in_force(size), size)
+            note = self._note(head, old_size, key=key, cosign=cosign)
+            self._store.claim(checkpoint_key(size), note)
+        return self._stored(head, in_force(size))
 
-    def segment_keys(self, entries: Sequence[LoggedEntry]) -> list[str]:
-        """Archive keys of the segments that hold *entries*."""
-        starts = self._starts()
-        found = {starts[bisect_right(starts, entry.index) - 1] for entry in entries}
-        return [segment_key(start) for start in sorted(found)]
+    def _tail(self, since: int | None = None) -> Tail:
+        """The log's end; acts known from *since* on."""
+        # Listed before the segments: whatever a checkpoint covers was appended before it.
+        signed = self.checkpoint_sizes()
+        segments = Segments(self._store)
+        tail = read_tail(segments, sys.maxsize if since is None else since)
+        expected = max([*signed, since or 0])
+        if tail.size < expected:
+            raise log_broken(
+                f"The custody log has {tail.size} entries, but once had {expected}: "
+                f"{segment_key(tail.size)} is missing.",
+            )
+        self._require_segments(segments, (size for size in signed if size < tail.size))
+        return tail
 
-    def tile_keys(self, size: int) -> list[str]:
-        """Archive keys of the tiles that the checkpoint of *size* added to those before it."""
-        earlier = max((known for known in self._checkpoint_sizes() if known < size), default=0)
-        full = [place.key for place in full_tiles(earlier, size)]
-        return full + [place.key for place in partial_tiles(size)]
+    def _require_segments(self, segments: Segments, signed: Iterable[int]) -> None:
+        """Raise LogBroken unless the entry behind each checkpoint is there."""
+        missing = next((size for size in signed if not segments.holds(size)), None)
+        # A listing while others append may skip what is new: only a second look is sure.
+        if missing is not None and not Segments(self._store).holds(missing):
+            raise log_broken(f"The custody log has a gap: {segment_key(missing)} is missing.")
 
-    def checkpoints(self) -> list[Checkpoint]:
-        """All checkpoints, oldest first, as they are stored; their signatures aren't verified.
-
-        Raises:
-            LogBroken: One of them isn't a checkpoint.
-        """
-        return [self._read_checkpoint(size) for size in self._checkpoint_sizes()]
-
-    def _tree_of_checkpoint_before(self, size: int, key: SigningKey) -> TileBuilder:
-        """The tree as last signed: a damaged tile or entry can't slip under a new signature."""
-        earlier = max((known for known in self._checkpoint_sizes() if known < size), default=0)
-        tree = TileBuilder.resume(
-            earlier,
+    def _signed_tree(self, size: int, in_force: SignedBy) -> TileBuilder:
+        """The tree as last signed: a damaged tile can't slip under a new signature."""
+        if size:
+            root = TileTree(self._store, size).root()
+            self._stored(TreeHead(self.origin, size, root), in_force(size))
+        return TileBuilder.resume(
+            size,
             read=lambda place: read_tile(self._store, place),
             full_tile=lambda place, tile: self._store.put(place.key, tile),
         )
-        if earlier:
-            self._require_signed(TreeHead(self.origin, earlier, self.root(earlier)), key)
-        return tree
 
-    def _require_signed(self, head: TreeHead, key: SigningKey) -> None:
-        """Raise LogBroken unless *key* has signed *head* before."""
-        stored = checkpoint_key(head.size)
-        try:
-            signed = open_note(self._store.read(stored), key.public)
-        except ValueError as error:
-            raise _broken(f"{stored} can't be trusted: {error}.") from error
-        if signed != head.text:
-            raise _broken(f"{stored} and the tiles contradict each other.")
-
-    def _read_checkpoint(self, size: int) -> Checkpoint:
-        note = self._store.read(checkpoint_key(size))
-        try:
-            parsed = TreeHead.parse(note.rpartition(b"\n\n")[0] + b"\n")
-        except ValueError as error:
-            raise _broken(f"{checkpoint_key(size)}: {error}.") from error
-        return self._stored(size, note, parsed.root)
-
-    def _stored(self, size: int, note: bytes, root: bytes) -> Checkpoint:
-        return Checkpoint(size=size, root_hex=root.hex(), key=checkpoint_key(size), body=note)
-
-    def _checkpoint_sizes(self) -> list[int]:
-        keys = self._store.keys(CHECKPOINT_PREFIX)
-        return [int(match[1]) for match in map(_CHECKPOINT_KEY.fullmatch, keys) if match]
-
-    def _starts(self) -> list[int]:
-        keys = self._store.keys(SEGMENT_PREFIX)
-        return [int(match[1]) for match in map(_SEGMENT_KEY.fullmatch, keys) if match]
-
-    def _end(self, starts: Sequence[int]) -> _End:
-        if not starts:
-            return _End(0, None)
-        entries = self._segment(starts[-1])
-        return _End(starts[-1] + len(entries), entries[-1])
-
-    def _read(self, starts: Sequence[int], start: int, end: int) -> Iterator[Entry]:
-        """Entries *start* to *end*; each segment must begin where the one before ended."""
+    def _unsigned_leaves(self, start: int, end: int) -> Iterator[bytes]:
+        """Hashes of the entries that a checkpoint of *end* adds to one of *start*."""
+        signed = TileTree(self._store, start).leaf(start - 1) if start else None
         expected = start
-        for first in starts[max(0, bisect_right(starts, start) - 1) :]:
-            if expected >= end:
-                return
-            for entry in self._segment(first):
-                if expected == entry.index < end:
-                    yield entry
-                    expected += 1
+        for index, line, leaf in Segments(self._store).lines(start, end):
+            if index != expected or index >= end:
+                continue
+            if index == start and signed is not None and not chains_to(line, signed):
+                raise log_broken(f"Entry {index} doesn't follow the entry that was signed last.")
+            yield leaf
+            expected += 1
         if expected < end:
-            raise _broken(f"Entry {expected} is missing.")
+            raise log_broken(f"Entry {expected} is missing.")
 
-    def _segment(self, start: int) -> list[Entry]:
-        try:
-            entries = [Entry.parse(line) for line in lines_of(self._store.read(segment_key(start)))]
-        except (KeyError, ValueError) as error:
-            raise _broken(f"{segment_key(start)} can't be read: {error}.") from error
-        if [entry.index for entry in entries] != list(range(start, start + len(entries))):
-            raise _broken(f"{segment_key(start)} holds entries out of place.")
-        return entries
-
-
-def _chained(drafts: Sequence[EntryDraft], end: _End) -> list[Entry]:
-    """Entries for *drafts*, each bound to the one before it, all logged now."""
-    logged_at = clock.now()
-    if end.last is not None:
-        _refuse_clock_behind(end.last, logged_at)
-    previous = end.last.leaf_hash.hex() if end.last else None
-    entries = []
-    for index, draft in enumerate(drafts, start=end.size):
-        entry = Entry(
-            index=index,
-            previous_leaf_hash=previous,
-            at=logged_at,
-            event_at=draft.event_at,
-            event_key=draft.event_key,
-            event_type=str(draft.event_type),
-            item=draft.item_id,
-            agent=draft.agent,
-            salt=clock.new_salt(),
-            body=draft.body,
+    def _note(self, head: TreeHead, old_size: int, *, key: SigningKey, cosign: Cosign | None) -> bytes:
+        """The checkpoint, signed by *key* and by those that *cosign* asks."""
+        note = sign_note(head.text, key)
+        if cosign is None:
+            return note
+        request = CosignRequest(
+            note=note,
+            size=head.size,
+            old_size=old_size,
+            consistency_from=lambda old: self.consistency_proof(old, head.size) if old else [],
         )
-        # Read back strictly: a body that can't be canonical must not reach the log.
-        entries.append(Entry.parse(entry.line))
-        previous = entry.leaf_hash.hex()
-    return entries
+        note += b"".join(cosign(request))
+        open_note(note, key.public)
+        return note
+
+    def _stored(self, head: TreeHead, signer: PublicKey) -> Checkpoint:
+        """The checkpoint over *head* as it is stored.
+
+        Raises:
+            LogBroken: It isn't signed by *signer*, or is over another tree.
+        """
+        stored = self.read_checkpoint(head.size)
+        try:
+            text = open_note(stored.body, signer)
+        except ValueError as error:
+            raise log_broken(f"{stored.key} can't be trusted: {error}.") from error
+        if text != head.text:
+            raise log_broken(f"{stored.key} and the tree contradict each other.")
+        return stored
 
 
-def _refuse_clock_behind(last: Entry, now: datetime) -> None:
-    if now < last.at - CLOCK_TOLERANCE:
-        msg = f"Our clock says {now:%Y-%m-%d %H:%M:%S}, but entry {last.index} was logged at {last.at}."
-        raise LogBroken(msg, remedy="Set the clock right; nothing was written.")
-
-
-def _logged(entry: Entry) -> LoggedEntry:
-    return LoggedEntry(index=entry.index, event_key=entry.event_key, leaf_hash=entry.leaf_hash.hex())
-
-
-def _number_in(pattern: re.Pattern[str], key: str) -> int:
-    match = pattern.fullmatch(key)
-    if match is None:
-        msg = f"{key!r} has not the form {pattern.pattern}"
-        raise ValueError(msg)
-    return int(match[1])
-
-
-def _broken(message: str) -> LogBroken:
-    return LogBroken(message, remedy="Nothing was written. Run 'preserve verify'.")
+def _require_in_force(key: PublicKey, in_force: PublicKey, size: int) -> None:
+    if key != in_force:
+        raise LogBroken(
+            f"A checkpoint of size {size} must be signed by {in_force}.",
+            remedy="Nothing was signed. Sign with that key, or a size behind the key rotation.",
+        )

@@ -31,32 +31,6 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
-class CompactRange:
-    """The roots of the perfect subtrees that make up a tree, largest first.
-
-    Holds one hash per binary digit of the size, so a log of any length can be followed in flat
-    memory.
-    """
-
-    def __init__(self) -> None:
-        self.size = 0
-        self._roots: list[bytes] = []
-
-    def append(self, leaf: bytes) -> None:
-        """Add the next leaf hash."""
-        self._roots.append(leaf)
-        completed = self.size
-        while completed & 1:
-            right, left = self._roots.pop(), self._roots.pop()
-            self._roots.append(node_hash(left, right))
-            completed >>= 1
-        self.size += 1
-
-    def root(self) -> bytes:
-        """Root of the tree so far."""
-        return fold(self._roots)
-
-
 def fold(roots: Sequence[bytes]) -> bytes:
     """Root of neighbouring subtrees, largest first, each larger than all that follow it."""
     if not roots:
@@ -69,10 +43,33 @@ def fold(roots: Sequence[bytes]) -> bytes:
 
 def root(leaves: Iterable[bytes]) -> bytes:
     """Root of the tree over *leaves*, which are leaf hashes."""
-    tree = CompactRange()
-    for leaf in leaves:
-        tree.append(leaf)
-    return tree.root()
+    level = list(leaves)
+    while len(level) > 1:
+        # A node without a sibling rises as it is: RFC 9162 2.1.1 splits at a power of two.
+        odd = level[len(level) & ~1 :]
+        level = nodes_above(level) + odd
+    return level[0] if level else EMPTY_ROOT
+
+
+def nodes_above(level: Sequence[bytes]) -> list[bytes]:
+    """The nodes over each pair of neighbours; the last hash of an odd number has none."""
+    sha256 = hashlib.sha256
+    pairs = zip(level[::2], level[1::2], strict=False)
+    return [sha256(b"\x01" + left + right).digest() for left, right in pairs]
+
+
+def perfect_levels(leaves: Sequence[bytes]) -> list[Sequence[bytes]]:
+    """The roots of all perfect subtrees over *leaves*: the leaves, then level by level above them."""
+    levels = [leaves]
+    while len(levels[-1]) > 1:
+        levels.append(nodes_above(levels[-1]))
+    return levels
+
+
+def subtree_of(leaves: Sequence[bytes]) -> Subtree:
+    """The tree over *leaves* (leaf hashes), held in memory, for the proofs below."""
+    levels = perfect_levels(leaves)
+    return lambda start, end: subtree_root(start, end, lambda level, index: levels[level][index])
 
 
 def subtree_root(start: int, end: int, node_at: NodeAt) -> bytes:
@@ -91,19 +88,28 @@ def inclusion_proof(index: int, size: int, subtree: Subtree) -> list[bytes]:
     Raises:
         ValueError: There is no such entry.
     """
-    if not 0 <= index < size:
-        msg = f"a tree of {size} entries has no entry {index}"
+    return path_to(index, 1, size, subtree)
+
+
+def path_to(start: int, span: int, size: int, subtree: Subtree) -> list[bytes]:
+    """The path of `inclusion_proof` from the perfect subtree of *span* entries that begins at *start*.
+
+    Raises:
+        ValueError: The tree has no such entries.
+    """
+    if not 0 <= start <= size - span:
+        msg = f"a tree of {size} entries has no entry {start + span - 1}"
         raise ValueError(msg)
     path: list[bytes] = []
-    start, end = 0, size
-    while end - start > 1:
-        middle = start + _split(end - start)
-        if index < middle:
+    first, end = 0, size
+    while end - first > span:
+        middle = first + _split(end - first)
+        if start < middle:
             path.append(subtree(middle, end))
             end = middle
         else:
-            path.append(subtree(start, middle))
-            start = middle
+            path.append(subtree(first, middle))
+            first = middle
     return path[::-1]
 
 

@@ -8,16 +8,14 @@ that tells its width. So every root and proof is computed from a few small files
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
-from preservation.custody.merkle import HASH_BYTES, fold, root, subtree_root
-from preservation.errors import LogBroken
-from preservation.store.port import ObjectStore
+from preservation.custody.merkle import HASH_BYTES, fold, root
 
 TILE_HEIGHT = 8
 TILE_WIDTH = 1 << TILE_HEIGHT
+_TILE_BYTES = TILE_WIDTH * HASH_BYTES
 
 TILE_PREFIX = "log/tile/"
 _TILE_KEY = re.compile(
@@ -105,18 +103,27 @@ class TileBuilder:
 
     def append(self, leaf: bytes) -> None:
         """Add the next leaf hash; hand over every tile that it fills."""
-        self.size += 1
-        level, carried = 0, leaf
-        while True:
-            tile = self._level(level)
-            tile += carried
-            if len(tile) < TILE_WIDTH * HASH_BYTES:
-                return
-            number = (self.size >> (TILE_HEIGHT * (level + 1))) - 1
-            self._full_tile(TilePlace(level, number), bytes(tile))
-            carried = root(hashes_of(bytes(tile)))
-            tile.clear()
-            level += 1
+        self.extend((leaf,))
+
+    def extend(self, leaves: Iterable[bytes]) -> None:
+        """Add leaf hashes in their order; hand over every tile that they fill."""
+        lowest = self._level(0)
+        for leaf in leaves:
+            lowest += leaf
+            self.size += 1
+            if len(lowest) == _TILE_BYTES:
+                self._fill(0)
+
+    def _fill(self, level: int) -> None:
+        """Hand over the tile of *level*, which is full, and begin the next."""
+        tile = bytes(self._level(level))
+        self._level(level).clear()
+        number = (self.size >> (TILE_HEIGHT * (level + 1))) - 1
+        self._full_tile(TilePlace(level, number), tile)
+        above = self._level(level + 1)
+        above += root(hashes_of(tile))
+        if len(above) == _TILE_BYTES:
+            self._fill(level + 1)
 
     def partials(self) -> Iterator[tuple[TilePlace, bytes]]:
         """The unfinished tiles at this size, with their bytes."""
@@ -134,55 +141,6 @@ class TileBuilder:
         while len(self._unfinished) <= level:
             self._unfinished.append(bytearray())
         return self._unfinished[level]
-
-
-class TileTree:
-    """The tree of a checkpoint's *size*, read from its tiles.
-
-    Raises:
-        LogBroken: A tile is missing or has the wrong length.
-    """
-
-    def __init__(self, store: ObjectStore, size: int) -> None:
-        self.size = size
-        self._store = store
-        self._tile = lru_cache(maxsize=64)(self._read_tile)
-
-    def root(self) -> bytes:
-        """Root of the whole tree."""
-        return self.subtree(0, self.size)
-
-    def subtree(self, start: int, end: int) -> bytes:
-        """Root of the entries from *start* up to, not including, *end*."""
-        return subtree_root(start, end, self._node)
-
-    def _node(self, level: int, index: int) -> bytes:
-        tile_level, height = divmod(level, TILE_HEIGHT)
-        number, first = divmod(index << height, TILE_WIDTH)
-        hashes = self._tile(tile_level, number)[first : first + (1 << height)]
-        return root(hashes)
-
-    def _read_tile(self, level: int, number: int) -> list[bytes]:
-        count = self.size >> (TILE_HEIGHT * level)
-        width = min(count - number * TILE_WIDTH, TILE_WIDTH)
-        return hashes_of(read_tile(self._store, TilePlace(level, number, width)))
-
-
-def read_tile(store: ObjectStore, place: TilePlace) -> bytes:
-    """The bytes of the tile at *place*.
-
-    Raises:
-        LogBroken: It is missing or has the wrong length.
-    """
-    try:
-        content = store.read(place.key)
-    except KeyError as error:
-        msg = f"The custody log has no {place.key}."
-        raise LogBroken(msg, remedy="Restore it; run 'preserve verify'.") from error
-    if len(content) != place.width * HASH_BYTES:
-        msg = f"{place.key} has {len(content)} bytes instead of {place.width * HASH_BYTES}."
-        raise LogBroken(msg, remedy="Restore it; run 'preserve verify'.")
-    return content
 
 
 def hashes_of(tile: bytes) -> list[bytes]:

@@ -1,31 +1,40 @@
 """Manifest files: plain Parquet, the same bytes for the same rows, every page with its checksum.
 
+Tables only ever gain columns, none of them required: what an earlier version sealed stays readable, and
+what a later one sealed is refused by its name instead of being misjudged.
+
 A page checksum doesn't cover the footer, so the digest of the whole file is logged as well; what is
 read here is well-formed, not yet proven.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import reduce
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
+from preservation.errors import UPGRADE, ArchiveTooNew
 from preservation.manifest.columns import TABLE_KEY, VERSION_KEY, arrow_schema, repeating_columns
-from preservation.model.tables import SCHEMA_VERSION, Row, Table
+from preservation.model.tables import SCHEMA_VERSION, EarlierRow, Row, Table
 
 ROW_GROUP_ROWS = 1 << 16
+
+_VERSION = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 
 # What pyarrow raises for damaged bytes, depending on where the damage lies.
 _DAMAGE = (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError, NotImplementedError)
 
 
-def write_table(path: Path, table: Table, rows: Iterable[Row]) -> None:
+def write_table(path: Path | BinaryIO, table: Table, rows: Iterable[Row]) -> None:
     """Write *rows* of *table*, as made by `Table.row`, to *path*, replacing what is there.
 
     The same rows give the same bytes. No rows give a file that has the columns and no rows.
@@ -51,28 +60,44 @@ def write_table(path: Path, table: Table, rows: Iterable[Row]) -> None:
         writer.add_key_value_metadata(schema.metadata)
 
 
-def read_table(source: Path | bytes | BinaryIO, table: Table) -> list[Row]:
-    """All rows of *table* in a manifest file; page checksums are verified.
+Wanted = Mapping[str, Collection[str]]
+"""Column to the values of which a row must have one, in any of these columns."""
 
-    The schema is never inferred: a file must declare itself as this table and have exactly its
-    columns.
+
+def read_table(
+    source: Path | bytes | BinaryIO, table: Table, *, wanted: Wanted | None = None
+) -> list[Row]:
+    """All rows of *table* in a manifest file, or only those *wanted*; page checksums are verified.
+
+    The schema is never inferred: a file must declare itself as this table and have its columns. Of a
+    file that an earlier version sealed, columns that it lacks aren't in its rows and read as null.
 
     Raises:
+        ArchiveTooNew: The file has a higher schema version, or columns that aren't known here.
         ValueError: The bytes aren't a whole manifest file of this table; the message says why.
         OSError: The file at a path *source* can't be opened or read.
     """
     content = _bytes_of(source)
-    expected = arrow_schema(table)
     try:
         reader = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
-        _check_declaration(reader.metadata.metadata or {}, table)
-        _check_columns(reader.schema_arrow, expected)
+        absent = _absent_columns(reader, table)
         found = reader.read(use_threads=False)
         found.validate(full=True)
-        return [_plain(row) for row in found.to_pylist()]
+        if wanted is not None:
+            found = found.filter(_is_wanted(found, wanted))
+        rows = map(_plain, found.to_pylist())
+        return [EarlierRow(row, absent) for row in rows] if absent else list(rows)
     except _DAMAGE as error:
         msg = f"not a readable {table.name} manifest: {error or type(error).__name__}"
         raise ValueError(msg) from error
+
+
+def _is_wanted(found: pa.Table, wanted: Wanted) -> pa.ChunkedArray:
+    held = {name: values for name, values in wanted.items() if name in found.column_names}
+    masks = [
+        pc.is_in(found[name], pa.array(sorted(values), pa.string())) for name, values in held.items()
+    ]
+    return reduce(pc.or_, masks, pa.array([False] * found.num_rows, pa.bool_()))
 
 
 def open_files(paths: Sequence[Path], table: Table) -> ds.Dataset:
@@ -93,10 +118,11 @@ def open_files(paths: Sequence[Path], table: Table) -> ds.Dataset:
 
 
 def _arrow_rows(table: Table, schema: pa.Schema, rows: list[Row]) -> pa.Table:
-    names = [column.name for column in table.columns]
+    names = {column.name for column in table.columns}
     for row in rows:
-        if row.keys() != set(names):
-            msg = f"a {table.name} row must have exactly its columns: {sorted(row.keys() ^ set(names))}"
+        held = row.keys() | row.absent if isinstance(row, EarlierRow) else row.keys()
+        if held != names:
+            msg = f"a {table.name} row must have exactly its columns: {sorted(held ^ names)}"
             raise ValueError(msg)
     try:
         return pa.Table.from_pylist(rows, schema)
@@ -111,22 +137,63 @@ def _bytes_of(source: Path | bytes | BinaryIO) -> bytes:
     return source.read_bytes() if isinstance(source, Path) else source.read()
 
 
+def require_known(files: ds.Dataset, table: Table) -> None:
+    """Refuse manifest files of *table*, as opened by `open_files`, if one is newer than this program.
+
+    Only footers are read, and kept for the reading that follows; damage is left to that.
+
+    Raises:
+        ArchiveTooNew: A file has a higher schema version, or columns that aren't known here.
+    """
+    known = {column.name for column in table.columns}
+    for fragment in files.get_fragments():
+        try:
+            names, declared = set(fragment.metadata.schema.names), fragment.metadata.metadata or {}
+        except _DAMAGE:
+            continue
+        if names > known:
+            raise _too_new(table, f"a column {', '.join(sorted(names - known))}")
+        _declared_version(declared, table)
+
+
+def _absent_columns(reader: pq.ParquetFile, table: Table) -> frozenset[str]:
+    """The columns of *table* that the file is too old to have; raises like `read_table`."""
+    _check_declaration(reader.metadata.metadata or {}, table)
+    expected, found = arrow_schema(table), reader.schema_arrow
+    absent = [field for field in expected if field.name not in found.names]
+    unknown = [name for name in found.names if name not in expected.names]
+    if unknown and not absent:
+        raise _too_new(table, f"a column {', '.join(unknown)}")
+    held = pa.schema(field for field in expected if field.name in found.names)
+    differing = {field.name for field in (set(found) ^ set(held)) | set(absent)}
+    differing -= {field.name for field in absent if field.nullable}
+    if differing or not found.equals(held):
+        msg = f"its columns differ: {sorted(differing) or 'another order'}"
+        raise ValueError(msg)
+    return frozenset(field.name for field in absent)
+
+
 def _check_declaration(declared: Mapping[bytes, bytes], table: Table) -> None:
     name = declared.get(TABLE_KEY, b"no table of ours").decode("utf-8", "replace")
     if name != table.name:
         msg = f"the file declares itself as {name}"
         raise ValueError(msg)
+    version = _declared_version(declared, table)
+    if not _VERSION.fullmatch(version):
+        msg = f"its schema version is {version}"
+        raise ValueError(msg)
+
+
+def _declared_version(declared: Mapping[bytes, bytes], table: Table) -> str:
     version = declared.get(VERSION_KEY, b"none").decode("utf-8", "replace")
-    if version != str(SCHEMA_VERSION):
-        msg = f"its schema version is {version}, this program reads {SCHEMA_VERSION}"
-        raise ValueError(msg)
+    if _VERSION.fullmatch(version) and int(version) > SCHEMA_VERSION:
+        raise _too_new(table, f"schema version {version}, this program knows {SCHEMA_VERSION}")
+    return version
 
 
-def _check_columns(found: pa.Schema, expected: pa.Schema) -> None:
-    if not found.equals(expected, check_metadata=False):
-        differing = {field.name for field in set(found) ^ set(expected)}
-        msg = f"its columns differ: {sorted(differing) or 'another order'}"
-        raise ValueError(msg)
+def _too_new(table: Table, what: str) -> ArchiveTooNew:
+    msg = f"A {table.name} manifest is newer than this software: it has {what}."
+    return ArchiveTooNew(msg, remedy=UPGRADE)
 
 
 def _plain(row: dict[str, object]) -> Row:

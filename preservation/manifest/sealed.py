@@ -12,7 +12,10 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Any
 
-from preservation.model.tables import TABLES
+from preservation.errors import UPGRADE, ArchiveTooNew
+from preservation.model.canonical import canonical_json
+from preservation.model.tables import SCHEMA_VERSION, TABLES
+from preservation.store.bounded import read_document
 from preservation.store.port import ObjectStore, checked_key
 
 CLUSTERS_PREFIX = "derived/clusters/"
@@ -20,6 +23,7 @@ CLUSTERS_PREFIX = "derived/clusters/"
 
 _SEAL_KEY = re.compile(r"seals/(?P<batch_id>[^.]+)(?:\.(?P<edition>\d+))?\.json")
 _MANIFEST_NAME = re.compile(r"(?P<table>[a-z]+)(?:\.(?P<edition>\d+))?\.parquet")
+_SEAL_VERSION = 1
 _CLUSTERS_NAME = re.compile(r"\d{12}-[0-9a-f]{64}\.parquet")
 
 
@@ -41,9 +45,11 @@ def newest_seals(store: ObjectStore) -> list[dict[str, Any]]:
     """The newest seal of each batch, in the order of the custody log; signatures aren't checked.
 
     Raises:
+        ArchiveTooNew: A newer version of this software founded the archive, or sealed a batch.
         ValueError: A seal can't be read; the message names it.
     """
-    seals = [_read(store, seal_key(*edition)) for edition in newest_editions(store).items()]
+    _require_known_archive(store)
+    seals = [read_seal(store, seal_key(*edition)) for edition in newest_editions(store).items()]
     return sorted(seals, key=lambda seal: int(seal["log"]["start"]))
 
 
@@ -74,14 +80,54 @@ def newest_clusters(store: ObjectStore) -> str | None:
     return max(found, default=None)
 
 
-def _read(store: ObjectStore, key: str) -> dict[str, Any]:
-    """The seal under *key*, if it has the members that readers here rely on."""
+def read_seal(store: ObjectStore, key: str) -> dict[str, Any]:
+    """The seal under *key*, if it has what readers here rely on; its signature isn't checked.
+
+    Raises:
+        ArchiveTooNew: A newer version of this software wrote it.
+        ValueError: It can't be read; the message names it.
+    """
     try:
-        seal: dict[str, Any] = json.loads(store.read(key))
+        seal = _canonical(read_document(store, key))
         int(seal["log"]["start"])
-        for name in seal["files"]:
-            checked_key(name)
+        unknown = sorted(_tables_of(seal) - TABLES.keys())
+        version = int(seal["version"])
     except (KeyError, TypeError, ValueError) as error:
         msg = f"the seal {key} can't be read: {error or type(error).__name__}"
         raise ValueError(msg) from error
+    if version > _SEAL_VERSION or unknown:
+        what = f"a table {', '.join(unknown)}" if unknown else f"version {version}"
+        msg = f"The seal {key} is newer than this software: it has {what}."
+        raise ArchiveTooNew(msg, remedy=UPGRADE)
     return seal
+
+
+def _canonical(content: bytes) -> dict[str, Any]:
+    """The JSON object in *content*; a key that stands twice would let two readers see two seals."""
+    try:
+        document = json.loads(content)
+    except RecursionError as error:
+        msg = "nested too deeply"
+        raise ValueError(msg) from error
+    if not isinstance(document, dict) or canonical_json(document) != content:
+        msg = "it isn't a canonical JSON object"
+        raise ValueError(msg)
+    return document
+
+
+def _require_known_archive(store: ObjectStore) -> None:
+    """Refuse an archive that a newer version founded; damage to its description is left to `verify`."""
+    try:
+        version = _canonical(read_document(store, "archive.json")).get("schema_version")
+    except (KeyError, TypeError, ValueError):
+        return
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        msg = f"{store.place} has schema version {version}; this program knows {SCHEMA_VERSION}."
+        raise ArchiveTooNew(msg, remedy=UPGRADE)
+
+
+def _tables_of(seal: dict[str, Any]) -> set[str]:
+    """The tables whose files the seal names, known ones or not."""
+    paths = [PurePosixPath(checked_key(name)) for name in seal["files"]]
+    names = [_MANIFEST_NAME.fullmatch(path.name) for path in paths if path.parent.name == "manifest"]
+    return {match["table"] for match in names if match}

@@ -31,6 +31,8 @@ class CaptureRequest:
     spool: Path
     url: str | None = None
     submitted_file: Path | None = None
+    egress: str | None = None
+    """The way out that it must take; null: the deployment's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

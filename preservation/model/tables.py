@@ -21,6 +21,22 @@ Row = dict[str, Scalar]
 """One row: column name to value; every column of its table is present, nulls explicit."""
 
 
+class EarlierRow(dict[str, Scalar]):
+    """A row as it was sealed before its table had the columns *absent*: they aren't in it, so that its
+    digest is the one that was sealed, and read as null.
+    """
+
+    __slots__ = ("absent",)
+
+    def __init__(self, sealed: Mapping[str, Scalar], absent: frozenset[str]) -> None:
+        super().__init__(sealed)
+        self.absent = absent
+
+    def __missing__(self, name: str) -> None:
+        if name not in self.absent:
+            raise KeyError(name)
+
+
 class ColumnType(StrEnum):
     """The kinds of value a column can hold; floats have no portable form and so are absent."""
 
@@ -152,6 +168,7 @@ ITEMS = _table(
     Column("engine", _T, "How it was captured: page, post, file or submitted.", True),
     Column("outcome", _T, "captured, partly-captured or not-captured.", True),
     Column("reason", _T, "Why it fell short; null when captured."),
+    Column("collection_plan", _T, "The collection plan that it came under, as NAME@VERSION."),
     Column("attempt_count", _I, "Capture attempts made.", True),
     Column("object_count", _I, "Bitstreams stored for it.", True),
     Column("submitted_at", _AT, "When it was submitted.", True),
@@ -165,6 +182,12 @@ ITEMS = _table(
     Column("claimed_protection_flags", _T, "Protection needs as claimed, comma-separated."),
     Column("claimed_confidentiality", _T, "open, restricted, confidential or sealed, as claimed."),
     Column("claimed_other_json", _J, "Every other column of the sheet, as written."),
+    Column(
+        "protected_columns",
+        _T,
+        "Columns of this row that are null because their values identify a source and lie encrypted in "
+        "`protected`, comma-separated.",
+    ),
     Column("observed_title", _T, "Title, as the capture saw it."),
     Column("observed_uploader", _T, "Account that published it, as the platform says."),
     Column("observed_published_at", _T, "Publication time, as the platform says."),
@@ -215,9 +238,16 @@ CAPTURES = _table(
     Column("replay_pixels", _T, "Likeness of the replayed page's picture, 0 to 1."),
     Column("replay_requests", _T, "Share of the page's requests that the replay could answer."),
     Column("replay_fault", _T, "Why a replay figure is null."),
+    Column(
+        "prints_absence",
+        _T,
+        "Which of a page's print (pdf) and single file is missing and why, as role: code; both are "
+        "made from its replay. Null if none is missing.",
+    ),
     Column("warc_file", _T, "Archive key of the WARC that holds the attempt's records; null if none."),
     Column("warc_offset", _I, "Where its run of records begins in that file."),
     Column("warc_length", _I, "Length of that run, compressed."),
+    Column("warc_sha256", _D, "SHA-256 of that run, compressed: what an export of the attempt holds."),
 )
 
 OBJECTS = _table(
@@ -236,7 +266,8 @@ OBJECTS = _table(
         "transfer_form",
         _T,
         "as-sent; pieced: several answers one after the other, see `derivations`; decoded: as the tool "
-        "that fetched it put it together or unpacked it.",
+        "that fetched it put it together or unpacked it; derived: made of what was captured, see "
+        "`derivations`.",
         True,
     ),
     Column("content_encoding", _T, "Content codings that are still on it (RFC 9110 8.4)."),
@@ -311,6 +342,21 @@ FINGERPRINTS = _table(
     Column("decoder", _T, "Decoder and version.", True),
 )
 
+PROTECTED = _table(
+    "protected",
+    "What identifies a source, encrypted (age) under that source's own key; one row per value.",
+    Column("submission_id", _T, "The submission that it came in.", True),
+    Column("item_id", _T, "The item that it is about; null for what is about the whole submission."),
+    Column("submitter_ref", _T, "Pseudonym of the source whose key opens it.", True),
+    Column("subject", _T, "Whose value it is: items.<column>, or submissions.source, the sheet.", True),
+    Column("recipient", _T, "Public half of the key that it is encrypted to (age1...).", True),
+    Column("plaintext_sha256", _D, "SHA-256 of 32 random bytes, kept in the ciphertext, and it.", True),
+    Column("ciphertext_sha256", _D, "SHA-256 of the ciphertext.", True),
+    Column("ciphertext_size_bytes", _I, "Size of the ciphertext.", True),
+    Column("ciphertext_base64", _T, "The ciphertext; null if it is stored as a file of its own."),
+    Column("blob_key", _T, "Archive key of the ciphertext, when it is a file of its own."),
+)
+
 EVENTS = _table(
     "events",
     "What was done, by whom and how it ended (PREMIS events).",
@@ -340,6 +386,19 @@ TIMESTAMPS = _table(
     Column("token_key", _T, "Archive key of the token."),
     Column("token_sha256", _D, "SHA-256 of the token."),
     Column("token_not_after", _AT, "When the signing certificate expires."),
+    Column("accepted_at", _AT, "Our clock when every judge had accepted the token."),
+    Column(
+        "is_late",
+        _B,
+        "True: genTime is more than 300 s after the newest log entry that the checkpoint covers; the "
+        "token proves existence at genTime, not at the time in the entries.",
+    ),
+    Column("chain_key", _T, "Archive key of the certificates that belong to the token."),
+    Column("revocation_key", _T, "Archive key of the revocation lists kept with the token."),
+    Column("revocation_sha256", _D, "SHA-256 of these lists."),
+    Column(
+        "revocation_reason", _T, "Why a revocation list is missing: docs/trusted-time.md has the codes."
+    ),
 )
 
 CLUSTERS = _table(
@@ -364,6 +423,7 @@ MANIFEST_TABLES = (
     RESOURCES,
     DERIVATIONS,
     FINGERPRINTS,
+    PROTECTED,
     EVENTS,
     TIMESTAMPS,
 )

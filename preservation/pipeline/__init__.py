@@ -7,49 +7,84 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from preservation.pipeline.auditing import audit, verify
+    from preservation.pipeline.archive import examine_place
+    from preservation.pipeline.auditing import audit, audit_group, plan_audit
     from preservation.pipeline.capturing import capture_batch
     from preservation.pipeline.characterising import characterise_batch
     from preservation.pipeline.clustering import cluster, list_clusters
     from preservation.pipeline.deployment import initialise
+    from preservation.pipeline.exporting import ExportRequest, export_bag
+    from preservation.pipeline.log_keys import prepare_next_key, rotate_log_key
     from preservation.pipeline.planning import open_batches, plan
+    from preservation.pipeline.proving import prove_receipt
     from preservation.pipeline.reconciling import reconcile, verdict
+    from preservation.pipeline.renewing import renew_timestamps
+    from preservation.pipeline.repairing import repair
+    from preservation.pipeline.replicating import replicate
     from preservation.pipeline.returning import return_sheet
     from preservation.pipeline.running import run_until_idle
     from preservation.pipeline.sealing import seal_ready
+    from preservation.pipeline.sealing.restamping import stamp_pending
+    from preservation.pipeline.verifying import verify, verify_when_due
 
 __all__ = [
+    "ExportRequest",
     "audit",
+    "audit_group",
     "capture_batch",
     "characterise_batch",
     "cluster",
+    "examine_place",
+    "export_bag",
     "initialise",
     "list_clusters",
     "open_batches",
     "plan",
+    "plan_audit",
+    "prepare_next_key",
+    "prove_receipt",
     "reconcile",
+    "renew_timestamps",
+    "repair",
+    "replicate",
     "return_sheet",
+    "rotate_log_key",
     "run_until_idle",
     "seal_ready",
+    "stamp_pending",
     "verdict",
     "verify",
+    "verify_when_due",
 ]
 
 _MODULES = {
+    "ExportRequest": "exporting",
     "audit": "auditing",
+    "audit_group": "auditing",
+    "plan_audit": "auditing",
     "capture_batch": "capturing",
     "characterise_batch": "characterising",
     "cluster": "clustering",
+    "examine_place": "archive",
+    "export_bag": "exporting",
     "initialise": "deployment",
     "list_clusters": "clustering",
     "open_batches": "planning",
     "plan": "planning",
+    "prepare_next_key": "log_keys",
+    "prove_receipt": "proving",
     "reconcile": "reconciling",
+    "renew_timestamps": "renewing",
+    "repair": "repairing",
+    "replicate": "replicating",
     "return_sheet": "returning",
+    "rotate_log_key": "log_keys",
     "run_until_idle": "running",
     "seal_ready": "sealing",
+    "stamp_pending": "sealing.restamping",
     "verdict": "reconciling",
-    "verify": "auditing",
+    "verify": "verifying",
+    "verify_when_due": "verifying",
 }
 
 

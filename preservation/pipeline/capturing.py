@@ -11,13 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy import Engine as Database
 
 from preservation import clock
-from preservation.capture import Recorder, recorder_for
+from preservation.capture import Recorder, host_pause_s, recorder_for
 from preservation.errors import PreservationError
 from preservation.model.captures import CaptureRequest, CaptureResult
 from preservation.model.retries import wait_before_next_try
@@ -25,6 +26,7 @@ from preservation.model.urls import requested_url
 from preservation.model.vocabulary import Engine, EventType, Outcome, Reason, Role, Status
 from preservation.pipeline import spool
 from preservation.pipeline.events import record_event
+from preservation.pipeline.interrupted import INTERRUPTED, interrupted
 from preservation.pipeline.leasing import Held, held
 from preservation.settings import Settings
 from preservation.state import open_database, reading, schema
@@ -41,7 +43,8 @@ _FINAL = {
 MOST_INTERRUPTIONS = 20
 """An item in whose attempts this many workers died is given up: it may be what kills them."""
 
-_INTERRUPTED = "Interrupted"
+HOST_PAUSE = "host-pause"
+"""What an item waits for whose host asked somebody else to wait (Retry-After)."""
 
 Progress = Callable[[str], None]
 
@@ -110,12 +113,14 @@ def _capture_all(work: _Work, items: list[Any]) -> Counter[str]:
         Engine.SUBMITTED: limits.file_workers,
     }[work.engine]
     began = clock.monotonic_s()
+    for item in items:
+        # Before any browser starts: a new one clears away what ended ones left, their keys included.
+        interrupted(work.settings, _next_folder(work, item), egress=item.egress)
     with _recorders(work) as recorder, ThreadPoolExecutor(workers) as pool:
 
         def one(item: Any) -> str:
-            if work.stop.is_set() or work.lease.is_lost:
-                return "left in queue"
-            if clock.monotonic_s() - began > LONGEST_BATCH_S:
+            is_late = clock.monotonic_s() - began > LONGEST_BATCH_S
+            if work.stop.is_set() or work.lease.is_lost or is_late or _must_wait(work, item):
                 return "left in queue"
             try:
                 return _capture_item(work, recorder(), item)
@@ -145,6 +150,41 @@ def _recorders(work: _Work) -> Iterator[Callable[[], Recorder]]:
             each.close()
 
 
+def _next_folder(work: _Work, item: Any) -> Path:
+    return spool.attempt_folder(work.settings, item.item_id, item.attempt_count + 1)
+
+
+def _must_wait(work: _Work, item: Any) -> bool:
+    """Whether *item*'s way out isn't set up, or its host asked to be left alone; it then waits.
+
+    An attempt that began is put on record first, whatever holds now.
+    """
+    if spool.started_of(_next_folder(work, item)) is not None:
+        return False
+    if item.egress not in {None, "direct", *(one.name for one in work.settings.egresses)}:
+        return True
+    pause_s = host_pause_s(work.settings, item.submitted_url) if item.submitted_url else 0.0
+    if pause_s > 0:
+        _put_off(work, item.item_id, pause_s)
+    return pause_s > 0
+
+
+def _put_off(work: _Work, item_id: str, pause_s: float) -> None:
+    with work.database.begin() as connection:
+        work.lease.check(connection)
+        connection.execute(
+            update(schema.item)
+            .where(schema.item.c.item_id == item_id)
+            .values(
+                status=Status.CAPTURE_QUEUED,
+                batch_id=None,
+                next_attempt_at=clock.now() + timedelta(seconds=pause_s),
+                waiting_for=HOST_PAUSE,
+                updated_at=clock.now(),
+            )
+        )
+
+
 def _capture_item(work: _Work, recorder: Recorder, item: Any) -> str:
     """Make attempts at *item* until one is on record that isn't a mere interruption."""
     number = item.attempt_count
@@ -160,16 +200,10 @@ def _capture_item(work: _Work, recorder: Recorder, item: Any) -> str:
 def _attempt(work: _Work, recorder: Recorder, item: Any, number: int) -> CaptureResult:
     """The attempt's result: found in the spool if it was made before, else made now."""
     folder = spool.attempt_folder(work.settings, item.item_id, number)
-    found = spool.result_of(folder)
+    found = interrupted(work.settings, folder, egress=item.egress)
     if found is not None:
         return found
-    started = spool.started_of(folder)
-    if started is None:
-        return spool.finish_attempt(folder, _capture_now(work, recorder, item, number))
-    standing = spool.finish_attempt(folder, _interrupted(started[1]))
-    if standing.error_class == _INTERRUPTED:
-        spool.discard_torn_files(folder)
-    return standing
+    return spool.finish_attempt(folder, _capture_now(work, recorder, item, number))
 
 
 def _capture_now(work: _Work, recorder: Recorder, item: Any, number: int) -> CaptureResult:
@@ -186,6 +220,7 @@ def _capture_now(work: _Work, recorder: Recorder, item: Any, number: int) -> Cap
         spool=folder,
         url=requested_url(item.submitted_url),
         submitted_file=work.settings.inbox / file_key if file_key else None,
+        egress=item.egress,
     )
     try:
         return recorder.capture(request)
@@ -195,26 +230,16 @@ def _capture_now(work: _Work, recorder: Recorder, item: Any, number: int) -> Cap
         _set_status(work, item.item_id, Status.CAPTURE_QUEUED)
         raise
     except Exception as error:  # noqa: BLE001 - a process edge: one item's surprise costs one item
-        return _surprise(started_at, error)
+        return _surprise(started_at, error, egress=item.egress or work.settings.egress)
 
 
-def _interrupted(started_at: Any) -> CaptureResult:
-    return CaptureResult(
-        outcome=Outcome.NOT_CAPTURED,
-        reason=Reason.TOOL_ERROR,
-        error_class=_INTERRUPTED,
-        error_detail="The worker ended in mid-attempt; what it had written was torn and is dropped.",
-        started_at=started_at,
-        ended_at=clock.now(),
-    )
-
-
-def _surprise(started_at: Any, error: Exception) -> CaptureResult:
+def _surprise(started_at: Any, error: Exception, *, egress: str) -> CaptureResult:
     return CaptureResult(
         outcome=Outcome.NOT_CAPTURED,
         reason=Reason.TOOL_ERROR,
         error_class=type(error).__name__,
         error_detail="".join(traceback.format_exception(error, limit=-5))[-2000:],
+        egress=egress,
         started_at=started_at,
         ended_at=clock.now(),
     )
@@ -240,6 +265,7 @@ def _record_attempt(work: _Work, item: Any, number: int, result: CaptureResult) 
                 "outcome": result.outcome,
                 "tools": result.tools,
                 "objects": [entry.sha256 for entry in result.objects],
+                **({"waited_for": item.waiting_for} if item.waiting_for else {}),
             },
         )
         return _move_item(connection, work, item.item_id, number, result)
@@ -275,10 +301,11 @@ def _move_item(
         "attempt_count": number,
         "outcome": result.outcome,
         "reason": result.reason,
+        "waiting_for": None,
         "updated_at": clock.now(),
     }
     wait_s = _next_wait(connection, work, item_id, result)
-    is_interruption = result.error_class == _INTERRUPTED and wait_s is not None
+    is_interruption = result.error_class == INTERRUPTED and wait_s is not None
     if result.reroute_to is not None:
         values |= {"engine": result.reroute_to, "status": Status.CAPTURE_QUEUED, "batch_id": None}
     elif wait_s is None:
@@ -328,11 +355,11 @@ def _next_wait(connection: Connection, work: _Work, item_id: str, result: Captur
         .order_by(table.c.attempt_number)
     )
     failures = connection.execute(query).all()
-    if result.error_class == _INTERRUPTED:
-        interruptions = sum(failure.error_class == _INTERRUPTED for failure in failures)
+    if result.error_class == INTERRUPTED:
+        interruptions = sum(failure.error_class == INTERRUPTED for failure in failures)
         return 0 if interruptions < MOST_INTERRUPTIONS else None
     return wait_before_next_try(
-        [Reason(each.reason) for each in failures if each.error_class != _INTERRUPTED],
+        [Reason(each.reason) for each in failures if each.error_class != INTERRUPTED],
         retry_after_s=result.retry_after_s,
         wait_percent=work.settings.limits.retry_wait_percent,
     )

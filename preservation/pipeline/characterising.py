@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection, select, update
 from sqlalchemy import Engine as Database
-from sqlalchemy import select, update
 
 from preservation import clock
 from preservation.capture import BrowserPool
@@ -20,7 +20,7 @@ from preservation.pipeline.events import record_event
 from preservation.pipeline.leasing import Held, held
 from preservation.pipeline.payloads import payload_file
 from preservation.pipeline.planning import FINISHED
-from preservation.pipeline.replaying import replay_figures
+from preservation.pipeline.replaying import replayed
 from preservation.settings import Settings
 from preservation.similarity import fingerprints_of, is_eligible
 from preservation.state import open_database, reading, schema
@@ -72,20 +72,26 @@ def _items_of(database: Database, batch_id: str) -> list[tuple[str, int]]:
 def _characterise(
     settings: Settings, tools: tuple[Describer, BrowserPool], item_id: str, attempts: int
 ) -> Counter[str]:
-    """Write the item's description: one entry per distinct bitstream, under its SHA-256, and how
-    well each attempt at a page plays back, under the attempt's number.
+    """Write the item's description: one entry per distinct bitstream, under its SHA-256; how well each
+    attempt at a page plays back, and what was made of it then, under the attempt's number.
     """
     describer, pool = tools
     described: dict[str, Any] = {}
     replays: dict[str, Any] = {}
+    made: dict[str, Any] = {}
     for number, result in spool.results_of(settings, item_id, attempts):
         folder = spool.attempt_folder(settings, item_id, number)
-        for entry in result.objects:
-            if entry.sha256 not in described and entry.role not in _OUR_OWN_LOGS:
-                described[entry.sha256] = _describe(describer, folder, result, entry)
-        if (figures := replay_figures(settings, pool, folder, result)) is not None:
-            replays[str(number)] = figures
-    document = {"objects": described, "replays": replays, "tools": tool_versions()}
+        stored = [result]
+        if (replay := replayed(settings, pool, folder, result)) is not None:
+            made[str(number)] = asdict(replay.made)
+            stored.append(replay.made.alone(result))
+            if replay.figures is not None:
+                replays[str(number)] = asdict(replay.figures)
+        for place in stored:
+            for entry in place.objects:
+                if entry.sha256 not in described and entry.role not in _OUR_OWN_LOGS:
+                    described[entry.sha256] = _describe(describer, folder, place, entry)
+    document = {"objects": described, "replays": replays, "made": made, "tools": tool_versions()}
     spool.write_json(spool.item_folder(settings, item_id) / spool.DESCRIPTION, document)
     return Counter(
         objects=len(described), fingerprints=sum(len(d["fingerprints"]) for d in described.values())
@@ -129,6 +135,8 @@ def _commit(database: Database, lease: Held, settings: Settings, item_id: str) -
                 item_id=item_id,
                 detail=detail,
             )
+        for number, made in document["made"].items():
+            _record_rendering(connection, item_id, number, made)
         if hashed:
             record_event(
                 connection,
@@ -137,6 +145,20 @@ def _commit(database: Database, lease: Held, settings: Settings, item_id: str) -
                 item_id=item_id,
                 detail={"objects": hashed},
             )
+
+
+def _record_rendering(connection: Connection, item_id: str, number: str, made: dict[str, Any]) -> None:
+    record_event(
+        connection,
+        f"render:{item_id}:{number}",
+        EventType.RENDERING,
+        item_id=item_id,
+        outcome=made["absence"] or "success",
+        detail={
+            "attempt_number": int(number),
+            "objects": [entry["sha256"] for entry in made["objects"]],
+        },
+    )
 
 
 def _finish_batch(database: Database, lease: Held, batch_id: str) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from preservation import clock
 from preservation.custody import SigningKey
 from preservation.errors import SettingsInvalid, StoreFull
-from preservation.pipeline.archive import disk_store, found_archive
+from preservation.pipeline.archive import found_archive
 from preservation.settings import SETTINGS_FILE, Settings, load
 from preservation.state import upgrade
+from preservation.store.places import archive_store
 from preservation.submission import ensure_receipt_key
 from preservation.timestamp import create_test_authority
 
@@ -38,7 +42,10 @@ is_test = true
 # name = "example"
 # url = "https://tsa.example/"
 # roots = "trust/example.pem"
-"""
+
+# Where the archive lies, if not in this directory: a bucket with Object Lock (docs/storage.md).
+# Decide before the first evidence comes in; credentials are boto3's own affair.
+{storage}"""
 
 
 def initialise(home: Path) -> Settings:
@@ -87,15 +94,29 @@ def _write_settings(home: Path) -> None:
         )
     origin = f"preservation.invalid/{clock.new_id()}"
     draft = path.with_suffix(".part")
-    draft.write_text(_SETTINGS_TEMPLATE.format(origin=origin, authority=TEST_AUTHORITY), "utf-8")
+    draft.write_text(
+        _SETTINGS_TEMPLATE.format(
+            origin=origin, authority=TEST_AUTHORITY, storage=_storage_section(os.environ)
+        ),
+        "utf-8",
+    )
     draft.replace(path)
+
+
+def _storage_section(environment: Mapping[str, str]) -> str:
+    """``[storage]`` as the environment names it, so that no later command takes another place."""
+    url, endpoint = (environment.get(f"PRESERVE_STORAGE{end}") for end in ("", "_ENDPOINT"))
+    if not url:
+        return '# [storage]\n# url = "s3://bucket/archive"\n# retention_days = 3650\n'
+    lines = [f"url = {json.dumps(url)}", *([f"endpoint = {json.dumps(endpoint)}"] if endpoint else [])]
+    return "\n".join(["[storage]", *lines, ""])
 
 
 def _log_key(settings: Settings) -> SigningKey:
     """The log's signing key, made once; its public half is pinned in the trust directory."""
     path = settings.keys / "log.pem"
     if not path.exists():
-        if disk_store(settings).has("archive.json"):
+        if archive_store(settings).has("archive.json"):
             raise SettingsInvalid(
                 f"The archive exists but its signing key {path} doesn't.",
                 remedy="Restore the key from your backup; a new key could not go on with this log.",

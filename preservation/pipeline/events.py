@@ -14,6 +14,9 @@ from preservation.state import schema
 
 AGENT = f"preservation/{preservation.__version__}"
 
+VERIFICATION = "verification:"
+"""How the keys of the events begin that put a verdict over the whole archive on record."""
+
 
 def record_event(  # noqa: PLR0913 - the facts of one PREMIS event
     connection: Connection,

@@ -7,7 +7,18 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, islice, zip_longest
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    func,
+    insert,
+    literal,
+    not_,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy import Engine as Database
 
 from preservation import clock
@@ -19,6 +30,8 @@ WAITING = (Status.ACCEPTED, Status.CAPTURE_QUEUED)
 FINISHED = (Status.CAPTURED, Status.PARTLY_CAPTURED, Status.NOT_CAPTURED)
 """Captured as far as it will be, and not sealed yet (or final, when not captured whole)."""
 UNFINISHED_BATCH = ("open", "captured")
+_EGRESS = "egress:"
+"""Begins what an item waits for if the way out of its collection plan isn't set up."""
 
 MOST_OPEN_BATCHES = 16
 """Per engine: enough to keep every worker busy, few enough that late submissions aren't starved."""
@@ -30,6 +43,7 @@ def plan(settings: Settings) -> list[str]:
     Items of organisations take turns, so that a large submission doesn't hold up a small one.
     """
     database = open_database(settings.database_url)
+    hold_back(database, settings)
     made: list[str] = []
     for engine in Engine:
         with reading(database).connect() as connection:
@@ -56,10 +70,14 @@ def open_batches(settings: Settings, engine: str) -> list[str]:
 
 
 def waiting_count(database: Database) -> tuple[int, float | None]:
-    """How many items still wait for a try, and the seconds until the next is due (None: no item)."""
+    """How many items still wait for a try, and the seconds until the next is due (None: no item).
+
+    Those that wait for a person to set up their way out aren't counted.
+    """
     table = schema.item
-    query = select(func.count(), func.min(table.c.next_attempt_at)).where(table.c.status.in_(WAITING))
-    now = select(func.count()).where(table.c.status.in_(WAITING), table.c.next_attempt_at.is_(None))
+    waiting = (table.c.status.in_(WAITING), _is_free())
+    query = select(func.count(), func.min(table.c.next_attempt_at)).where(*waiting)
+    now = select(func.count()).where(*waiting, table.c.next_attempt_at.is_(None))
     with reading(database).connect() as connection:
         count, earliest = connection.execute(query).one()
         if not count:
@@ -67,6 +85,39 @@ def waiting_count(database: Database) -> tuple[int, float | None]:
         if connection.execute(now).scalar_one() or earliest is None:
             return count, 0.0
         return count, max((earliest - clock.now()).total_seconds(), 0.0)
+
+
+def hold_back(database: Database, settings: Settings) -> None:
+    """Mark the items whose plan's way out isn't set up; unmark those for which it is now."""
+    table = schema.item
+    names = ["direct", *(one.name for one in settings.egresses)]
+    waiting = table.c.status.in_(WAITING)
+    is_missing = and_(table.c.egress.is_not(None), table.c.egress.not_in(names))
+    held = and_(waiting, is_missing, _is_free())
+    freed = and_(waiting, not_(is_missing), not_(_is_free()))
+    with reading(database).connect() as connection:
+        found = select(table.c.item_id).where(or_(held, freed)).limit(1)
+        if connection.execute(found).first() is None:
+            return
+    with database.begin() as connection:
+        connection.execute(
+            update(table).where(held).values(waiting_for=literal(_EGRESS).concat(table.c.egress))
+        )
+        connection.execute(update(table).where(freed).values(waiting_for=None))
+
+
+def held_back(database: Database) -> dict[str, int]:
+    """The ways out that items wait for, each with how many."""
+    table = schema.item
+    query = select(table.c.egress, func.count()).where(table.c.status.in_(WAITING), not_(_is_free()))
+    with reading(database).connect() as connection:
+        return {row[0]: row[1] for row in connection.execute(query.group_by(table.c.egress))}
+
+
+def _is_free() -> ColumnElement[bool]:
+    """Whether no person must set up something first."""
+    waiting_for = schema.item.c.waiting_for
+    return or_(waiting_for.is_(None), not_(waiting_for.startswith(_EGRESS)))
 
 
 def _due(connection: Connection, engine: Engine) -> list[Any]:
@@ -77,6 +128,7 @@ def _due(connection: Connection, engine: Engine) -> list[Any]:
             table.c.engine == engine,
             table.c.status.in_(WAITING),
             table.c.batch_id.is_(None),
+            _is_free(),
             or_(table.c.next_attempt_at.is_(None), table.c.next_attempt_at <= clock.now()),
         )
         .order_by(table.c.submitted_at, table.c.submission_id, table.c.row_number)

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, func, select, update
 
 from preservation import clock
 from preservation.errors import AuthorityUnavailable, EvidenceAtRisk, StateUnavailable
-from preservation.model.vocabulary import EventType, Status
+from preservation.model.vocabulary import Status
+from preservation.pipeline.events import VERIFICATION
 from preservation.pipeline.planning import UNFINISHED_BATCH
 from preservation.settings import Settings
 from preservation.state import open_database, reading, schema
@@ -34,9 +35,11 @@ def verdict(settings: Settings, step: str) -> None:
 
     Raises:
         StateUnavailable: Batches of this step have waited for a worker for `STALLED_AFTER`.
-        AuthorityUnavailable: Seals lack time stamps.
-        EvidenceAtRisk: The last audit found damage.
+        AuthorityUnavailable: Seals lack time stamps, or some expire that can't be renewed yet.
+        EvidenceAtRisk: An audit or the last verification found damage.
     """
+    for judge in _WHOLE_VERDICTS.get(step, ()):
+        judge(settings)
     with reading(open_database(settings.database_url)).connect() as connection:
         for check in _VERDICTS.get(step, ()):
             check(connection)
@@ -98,25 +101,42 @@ def _all_stamped(connection: Connection) -> None:
     if count:
         raise AuthorityUnavailable(
             f"{count} seal(s) lack time stamps.",
-            remedy="They are asked for again with each run of 'seal'; check the authorities.",
+            remedy="They are asked for again by 'timestamp' and 'seal'; look at 'preserve timestamps'.",
         )
 
 
 def _undamaged(connection: Connection) -> None:
-    event = schema.event
+    event, damage = schema.event, schema.fixity_damage
+    count = connection.execute(select(func.count()).select_from(damage)).scalar_one()
+    if count:
+        raise EvidenceAtRisk(
+            f"{count} file(s) are known to be damaged.",
+            remedy="Run 'preserve audit', then 'preserve repair --dry-run'.",
+        )
     query = (
         select(event.c.outcome)
-        .where(event.c.event_type == EventType.FIXITY_CHECK)
+        .where(event.c.event_key.startswith(VERIFICATION))
         .order_by(event.c.event_at.desc())
         .limit(1)
     )
     if connection.execute(query).scalar_one_or_none() == "broken":
-        raise EvidenceAtRisk("The last audit found damage.", remedy="Run 'preserve verify'.")
+        raise EvidenceAtRisk("The last verification found damage.", remedy="Run 'preserve verify'.")
 
 
 _VERDICTS = {
     "capture": (_no_batch_stalled,),
     "seal": (_all_sealed, _all_stamped),
+    "timestamp": (_all_stamped,),
     "audit": (_undamaged,),
 }
 """What each step must have left behind; a step that isn't named leaves nothing to check."""
+
+
+def _all_renewed(settings: Settings) -> None:
+    from preservation.pipeline.renewing import require_renewed
+
+    require_renewed(settings)
+
+
+_WHOLE_VERDICTS = {"renew_timestamps": (_all_renewed,)}
+"""Those that read the archive as well as the database."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
+from preservation.pipeline.proving import prove_receipts
 from preservation.settings import Settings
 from preservation.state import open_database, reading, schema
 from preservation.submission import filled_sheet
@@ -32,7 +33,8 @@ def return_sheet(settings: Settings, submission_id: str) -> Path:
 def return_sheets(settings: Settings, batch_ids: Iterable[str]) -> list[Path]:
     """Write the sheets of the submissions that these sealed batches finished, or that are small.
 
-    A large sheet is written again when its last item is sealed, or by `return_sheet` on demand.
+    A large sheet is written again when its last item is sealed, or by `return_sheet` on demand. The
+    proof that a submission stands in the log is written along with its sheet.
     """
     item, submission = schema.item, schema.submission
     touched = select(item.c.submission_id).where(item.c.sealed_batch_id.in_(list(batch_ids)))
@@ -43,4 +45,5 @@ def return_sheets(settings: Settings, batch_ids: Iterable[str]) -> list[Path]:
     )
     with reading(open_database(settings.database_url)).connect() as connection:
         submissions = sorted(connection.execute(query).scalars())
+    prove_receipts(settings, submissions)
     return [return_sheet(settings, submission_id) for submission_id in submissions]

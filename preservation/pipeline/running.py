@@ -12,7 +12,7 @@ from preservation.model.vocabulary import Engine
 from preservation.pipeline.capturing import capture_batch
 from preservation.pipeline.characterising import characterise_batch
 from preservation.pipeline.clustering import cluster
-from preservation.pipeline.planning import open_batches, plan, waiting_count
+from preservation.pipeline.planning import held_back, open_batches, plan, waiting_count
 from preservation.pipeline.reconciling import reconcile
 from preservation.pipeline.sealing import seal_ready
 from preservation.settings import Settings
@@ -42,6 +42,8 @@ def run_until_idle(settings: Settings, progress: Progress = lambda _: None) -> d
     runner.seal()
     if runner.stopped_by is not None:
         raise runner.stopped_by
+    for egress, count in held_back(open_database(settings.database_url)).items():
+        progress(f"{count} item(s) wait for the way out {egress!r}, which isn't set up here")
     return {"sealed_batches": runner.sealed, "clusters": cluster(settings)}
 
 

@@ -5,7 +5,10 @@
     work/captures/<item_id>/<attempt>/result.json     last: the attempt's commit point
     work/captures/<item_id>/description.json          when the item is characterised
 
-An attempt with `started.json` alone was interrupted: that, too, is a fact to record.
+    work/captures/<item_id>/<attempt>/torn-<id>/  what an interrupted attempt had recorded
+    work/captures/<item_id>/<attempt>/made-<id>/  what was made of the capture after it
+
+An attempt without `result.json` was interrupted: that, too, is a fact to record.
 """
 
 from __future__ import annotations
@@ -82,10 +85,10 @@ def results_of(settings: Settings, item_id: str, attempts: int) -> Iterator[tupl
             yield number, result
 
 
-def discard_torn_files(folder: Path) -> None:
-    """Drop what an interrupted attempt wrote: a torn file proves nothing."""
+def discard_torn_files(folder: Path, *, kept: str) -> None:
+    """Drop what an interrupted attempt wrote but for *kept*: a torn file proves nothing."""
     for path in folder.iterdir():
-        if path.name not in {"started.json", "result.json"}:
+        if path.name not in {"started.json", "result.json", kept}:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 

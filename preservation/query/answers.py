@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -16,6 +15,9 @@ from preservation.errors import BadInput, EvidenceAtRisk, PreservationError
 from preservation.model.canonical import instant
 from preservation.model.tables import TABLES
 from preservation.query.views import open_views
+from preservation.settings import Settings
+from preservation.store.places import archive_store
+from preservation.store.read_copies import READ_COPIES, ReadCopies
 
 # PIVOT is several statements to DuckDB.
 _QUESTIONS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.MULTI)
@@ -36,15 +38,22 @@ class Answer:
     rows: list[tuple[object, ...]]
 
 
-def run(archive: Path, sql: str) -> Answer:
+def ask(settings: Settings, sql: str) -> Answer:
+    """Answer *sql* from the deployment's archive, wherever that lies; raises like `run`."""
+    return run(ReadCopies(archive_store(settings), settings.work / READ_COPIES), sql)
+
+
+def run(archive: ReadCopies, sql: str) -> Answer:
     """Answer *sql*, one read-only statement, from the sealed manifests of *archive*.
 
     Raises:
         BadInput: The statement isn't one question, or isn't valid; the message is DuckDB's.
+        ArchiveTooNew: A newer version of this software sealed what is asked for.
         EvidenceAtRisk: A seal or a sealed manifest file is missing or damaged.
+        StoreUnavailable: The archive's store did not answer.
     """
     _check_is_one_question(sql)
-    connection = open_views(archive)
+    connection = open_views(archive, sql)
     try:
         return _ask(connection, sql)
     except duckdb.Error as error:

@@ -2,31 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from preservation.errors import BadInput, EvidenceAtRisk
 from preservation.manifest import newest_clusters, newest_seals, sealed_keys
 from preservation.model.tables import CLUSTERS, MANIFEST_TABLES
-from preservation.store.disk import DiskStore
+from preservation.store.read_copies import ReadCopies
 
 
-def sealed_files(archive: Path) -> dict[str, list[Path]]:
+def sealed_files(archive: ReadCopies) -> dict[str, list[Path]]:
     """Table name to the files that hold its rows; a table without rows has an empty list.
 
     Raises:
-        BadInput: There is no archive at *archive*.
-        EvidenceAtRisk: A seal can't be read.
+        BadInput: There is no archive.
+        EvidenceAtRisk: A seal can't be read, or a file that it names is gone or has another digest.
+        StoreUnavailable: The store did not answer.
     """
-    if not (archive / "archive.json").is_file():
-        msg = f"{archive} isn't an archive: it has no archive.json."
+    store = archive.store
+    if not store.has("archive.json"):
+        msg = f"{store.place} isn't an archive: it has no archive.json."
         raise BadInput(msg, remedy="Name the home of a deployment, or run 'preserve init'.")
-    store = DiskStore(archive, aside=archive)
     try:
         seals = newest_seals(store)
     except ValueError as error:
-        msg = f"In {archive}, {error}."
+        msg = f"In {store.place}, {error}."
         raise EvidenceAtRisk(msg, remedy="Run 'preserve verify' to see what else changed.") from error
+    digests = _digests(seals)
     keys = {table.name: sealed_keys(seals, table.name) for table in MANIFEST_TABLES}
     clusters = newest_clusters(store)
-    keys[CLUSTERS.name] = [] if clusters is None else [clusters]
-    return {table: [archive / key for key in found] for table, found in keys.items()}
+    if clusters is not None:
+        keys[CLUSTERS.name] = [clusters]
+        digests[clusters] = clusters.removesuffix(".parquet")[-64:]
+    return {
+        table: [_path(archive, key, digests[key]) for key in keys.get(table, ())]
+        for table in (*keys, CLUSTERS.name)
+    }
+
+
+def _digests(seals: Iterable[dict[str, Any]]) -> dict[str, str]:
+    return {key: str(facts["sha256"]) for seal in seals for key, facts in seal["files"].items()}
+
+
+def _path(archive: ReadCopies, key: str, sha256: str) -> Path:
+    try:
+        return archive.path(key, sha256)
+    except KeyError as error:
+        msg = f"A sealed manifest file is gone: {key}."
+        raise EvidenceAtRisk(
+            msg, remedy="Run 'preserve verify' to see what else is missing."
+        ) from error

@@ -7,14 +7,13 @@ external access is off for good before the first question is asked.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import duckdb
 
 from preservation.errors import EvidenceAtRisk
-from preservation.manifest import open_files
+from preservation.manifest import open_files, require_known
 from preservation.model.tables import TABLES
 from preservation.query.sealed import sealed_files
+from preservation.store.read_copies import ReadCopies
 
 _SETTINGS = (
     "SET TimeZone = 'UTC'",
@@ -30,28 +29,45 @@ _SETTINGS = (
 _LOCK = ("SET enable_external_access = false", "SET lock_configuration = true")
 
 
-def open_views(archive: Path) -> duckdb.DuckDBPyConnection:
-    """A connection with one view per table over the sealed files of *archive*.
+def open_views(archive: ReadCopies, sql: str | None = None) -> duckdb.DuckDBPyConnection:
+    """A connection with one view per table over the sealed files of *archive*; those that *sql*, or any
+    question if it is None, would read are known to be no newer than this program.
 
     Every table has its view and its columns, also before the first seal. The views live on this
     very connection: its cursors don't see them. The caller closes it.
 
     Raises:
-        BadInput: There is no archive at *archive*.
-        EvidenceAtRisk: A seal can't be read, or a file that it names is gone.
+        BadInput: There is no archive.
+        ArchiveTooNew: A newer version of this software sealed some of it.
+        EvidenceAtRisk: A seal can't be read, or a file that it names is gone or damaged.
     """
     files = sealed_files(archive)
     connection = duckdb.connect(":memory:")
     for statement in _SETTINGS:
         connection.execute(statement)
-    for name, table in TABLES.items():
-        try:
-            connection.register(name, open_files(files[name], table))
-        except OSError as error:
-            connection.close()
-            msg = f"A sealed manifest file can't be opened: {error}."
-            remedy = "Run 'preserve verify' to see what else is missing."
-            raise EvidenceAtRisk(msg, remedy=remedy) from error
+    try:
+        views = {name: open_files(files[name], table) for name, table in TABLES.items()}
+    except OSError as error:
+        connection.close()
+        msg = f"A sealed manifest file can't be opened: {error}."
+        remedy = "Run 'preserve verify' to see what else is missing."
+        raise EvidenceAtRisk(msg, remedy=remedy) from error
+    for name in _read_by(connection, sql):
+        require_known(views[name], TABLES[name])
+    for name, view in views.items():
+        connection.register(name, view)
     for statement in _LOCK:
         connection.execute(statement)
     return connection
+
+
+def _read_by(connection: duckdb.DuckDBPyConnection, sql: str | None) -> set[str]:
+    """The tables that *sql* reads; all of them where that can't be told. DuckDB tells it as long as it
+    doesn't have the views yet.
+    """
+    if sql is None:
+        return set(TABLES)
+    try:
+        return {name.lower() for name in connection.get_table_names(sql)} & TABLES.keys()
+    except duckdb.Error:
+        return set(TABLES)

@@ -14,25 +14,30 @@ from preservation.recording.model import Chunk, End, RecordedConnection, Side
 from preservation.recording.packets import Flags, Route, Segment, is_intact, parse_packet
 from preservation.recording.pcapng import (
     ENHANCED_PACKET,
+    PACKET_DATA_OFFSET,
     Block,
     Packet,
-    block_at,
     blocks_in,
+    moment_of,
     packet_of,
     secrets_of,
+    stamp_of,
     unreadable,
 )
 from preservation.recording.tape import ADDRESS_MARK, CUT_MARK
 
+_SIDES = (Side.CLIENT, Side.SERVER)
+
 
 @dataclass(slots=True)
 class _Found:
-    """What the index holds of one connection: 8 bytes for each of its packets."""
+    """What the index holds of one connection: 32 bytes for each of its packets with a payload."""
 
     route: Route
     address: str
     began_at: datetime
-    offsets: array[int] = field(default_factory=lambda: array("Q"))
+    pieces: array[int] = field(default_factory=lambda: array("Q"))
+    """Of each: where its payload ends, its size, its stamp in microseconds, and who sent it."""
     expected: dict[Side, int] = field(default_factory=dict)
     ends: list[tuple[Side, End]] = field(default_factory=list)
     is_cut: bool = False
@@ -75,16 +80,18 @@ def _note(found: dict[int, _Found], block: Block, packet: Packet) -> None:
     connection = found.get(route.number)
     if connection is None or connection.route != route or route.number < 0:
         raise unreadable(block.offset, "a packet belongs to no connection")
-    _follow(connection, block, side, segment)
+    _follow(connection, block, packet, segment)
     connection.is_cut |= packet.comment == CUT_MARK
 
 
-def _follow(connection: _Found, block: Block, side: Side, segment: Segment) -> None:
+def _follow(connection: _Found, block: Block, packet: Packet, segment: Segment) -> None:
+    side = packet.side
     expected = connection.expected.get(side, 0)
     if segment.payload:
         if segment.sequence != expected:
             raise unreadable(block.offset, "bytes of a connection are missing")
-        connection.offsets.append(block.offset)
+        behind = block.offset + PACKET_DATA_OFFSET + len(packet.data)
+        connection.pieces.extend((behind, len(segment.payload), stamp_of(packet), _SIDES.index(side)))
     for flag, end in ((Flags.FIN, End.CLOSED), (Flags.RST, End.RESET)):
         if segment.flags & flag:
             connection.ends.append((side, end))
@@ -98,18 +105,19 @@ def _connection(path: Path, found: _Found) -> RecordedConnection:
         address=found.address,
         port=found.route.port,
         began_at=found.began_at,
-        chunks=lambda: _chunks(path, found.offsets),
+        chunks=lambda: _chunks(path, found.pieces),
         ends=tuple(found.ends),
         is_cut=found.is_cut,
     )
 
 
-def _chunks(path: Path, offsets: array[int]) -> Iterator[Chunk]:
+def _chunks(path: Path, pieces: array[int]) -> Iterator[Chunk]:
+    """The payloads, read once more; headers and checksums were looked at when they were found."""
+    fields = iter(pieces)
     with path.open("rb") as stream:
-        for offset in offsets:
-            block = block_at(stream, offset)
-            if block is None:
-                raise RecordingUnreadable(f"The recording was shortened before byte {offset}.")
-            packet = packet_of(block)
-            _, segment = parse_packet(packet.data, packet.side)
-            yield Chunk(packet.at, packet.side, segment.payload)
+        for end, size, stamp, side in zip(fields, fields, fields, fields, strict=True):
+            stream.seek(end - size)
+            payload = stream.read(size)
+            if len(payload) < size:
+                raise RecordingUnreadable(f"The recording was shortened before byte {end}.")
+            yield Chunk(moment_of(stamp), _SIDES[side], payload)

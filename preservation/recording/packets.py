@@ -6,6 +6,7 @@ import ipaddress
 import struct
 from dataclasses import dataclass
 from enum import IntFlag
+from functools import lru_cache
 
 from preservation.recording.model import Side
 
@@ -91,14 +92,19 @@ def parse_packet(packet: bytes, side: Side) -> tuple[Route, Segment]:
     addresses, content = _split(packet)
     half = len(addresses) // 2
     ends = [
-        (ipaddress.ip_address(addresses[:half]), int.from_bytes(content[:2], "big")),
-        (ipaddress.ip_address(addresses[half:]), int.from_bytes(content[2:4], "big")),
+        (_address(addresses[:half]), int.from_bytes(content[:2], "big")),
+        (_address(addresses[half:]), int.from_bytes(content[2:4], "big")),
     ]
     (client, client_port), (server, port) = ends if side is Side.CLIENT else reversed(ends)
     number = (int(client) - int(_base(client)) - 1) * _PORTS + client_port - _FIRST_PORT
     sequence, acknowledged, offset, flags = struct.unpack_from("!IIBB", content, 4)
     payload = content[(offset >> 4) * 4 :]
     return Route(number, server, port), Segment(Flags(flags & 31), sequence, acknowledged, payload)
+
+
+@lru_cache(1024)
+def _address(packed: bytes) -> Address:
+    return ipaddress.ip_address(packed)
 
 
 def _split(packet: bytes) -> tuple[bytes, bytes]:

@@ -22,7 +22,7 @@ HEADERS_ARE_SYNTHETIC = (
     "only tell connections apart; server addresses and ports are the real ones."
 )
 
-_SECTION_HEADER = 0x0A0D0D0A
+SECTION_HEADER = 0x0A0D0D0A
 _INTERFACE = 1
 _NAME_RESOLUTION = 4
 ENHANCED_PACKET = 6
@@ -37,6 +37,9 @@ _USER_APPLICATION = 4
 _TIME_RESOLUTION = 9
 _DIRECTIONS = {Side.SERVER: 1, Side.CLIENT: 2}
 """Inbound and outbound (4.3.1), in the lowest two bits of the flags."""
+_SIDES = {number: side for side, number in _DIRECTIONS.items()}
+PACKET_DATA_OFFSET = 28
+"""From a packet block's beginning to its packet: two lengths of head, five of description."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _LONGEST_NAME_BYTES = 255
@@ -80,7 +83,7 @@ def head_of_recording(secrets: bytes, *, comment: str, names: Mapping[str, str])
     interface = struct.pack("<HHI", _LINKTYPE_RAW, 0, 0) + _options([(_TIME_RESOLUTION, b"\x06")])
     keys = struct.pack("<II", _TLS_KEY_LOG, len(secrets)) + _padded(secrets)
     return (
-        _block(_SECTION_HEADER, section)
+        _block(SECTION_HEADER, section)
         + _block(_INTERFACE, interface)
         + (_block(_DECRYPTION_SECRETS, keys) if secrets else b"")
         + (_block(_NAME_RESOLUTION, _name_records(names)) if names else b"")
@@ -89,7 +92,7 @@ def head_of_recording(secrets: bytes, *, comment: str, names: Mapping[str, str])
 
 def packet_block(packet: Packet) -> bytes:
     """An Enhanced Packet Block (4.3), its stamp in microseconds."""
-    stamp = (packet.at - _EPOCH) // _MICROSECOND
+    stamp = stamp_of(packet)
     size = len(packet.data)
     head = struct.pack("<IIIII", 0, stamp >> 32, stamp & 0xFFFFFFFF, size, size)
     options = [(_PACKET_FLAGS, struct.pack("<I", _DIRECTIONS[packet.side]))]
@@ -110,14 +113,24 @@ def packet_of(block: Block) -> Packet:
     end = 20 + size
     if end > len(block.body):
         raise unreadable(block.offset, "a packet is longer than its block")
-    at = _EPOCH + timedelta(microseconds=min(high << 32 | low, 1 << 57))
+    at = moment_of(high << 32 | low)
     options = dict(_options_in(block.body[end + -size % 4 :]))
     direction = (options.get(_PACKET_FLAGS) or b"\0")[0] & 3
-    side = next((side for side, number in _DIRECTIONS.items() if number == direction), None)
+    side = _SIDES.get(direction)
     if side is None:
         raise unreadable(block.offset, "a packet has no direction")
     comment = options.get(_COMMENT, b"").decode("utf-8", "replace")
     return Packet(at, side, block.body[20:end], comment)
+
+
+def stamp_of(packet: Packet) -> int:
+    """When it passed, in microseconds since 1970."""
+    return (packet.at - _EPOCH) // _MICROSECOND
+
+
+def moment_of(stamp: int) -> datetime:
+    """The moment that a packet's *stamp* tells."""
+    return _EPOCH + timedelta(microseconds=min(stamp, 1 << 57))
 
 
 def blocks_in(stream: BinaryIO) -> Iterator[Block]:
@@ -127,7 +140,7 @@ def blocks_in(stream: BinaryIO) -> Iterator[Block]:
         RecordingUnreadable: The blocks contradict themselves, or are of another byte order.
     """
     while (block := block_at(stream, stream.tell())) is not None:
-        if block.kind == _SECTION_HEADER and block.body[:4] != struct.pack("<I", _BYTE_ORDER_MAGIC):
+        if block.kind == SECTION_HEADER and block.body[:4] != struct.pack("<I", _BYTE_ORDER_MAGIC):
             raise unreadable(block.offset, "the section isn't little-endian")
         yield block
 

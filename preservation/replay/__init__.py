@@ -1,6 +1,7 @@
 """Shows what was captured once more: offline and unrewritten, from the capture alone."""
 
 from preservation.replay.items import SealedItem, sealed_item
+from preservation.replay.prints import Print, PrintAbsence, Prints
 from preservation.replay.rebuilding import Rebuilt, rebuild
 from preservation.replay.recordings import CONFIDENTIAL, take_recording
 from preservation.replay.score import LiveViews, ReplayScore, score_replay
@@ -10,6 +11,9 @@ from preservation.replay.wacz import WrittenWacz, write_wacz
 __all__ = [
     "CONFIDENTIAL",
     "LiveViews",
+    "Print",
+    "PrintAbsence",
+    "Prints",
     "Rebuilt",
     "Replay",
     "ReplayScore",

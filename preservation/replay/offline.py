@@ -11,6 +11,8 @@ The page's clock and its random numbers are those of the replay: what depends on
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -19,10 +21,11 @@ from preservation.capture.browser.browser import Browser
 from preservation.capture.browser.devtools import DevToolsFault
 from preservation.capture.page.script import REFERENCES, call
 from preservation.capture.page.traffic import Traffic
-from preservation.capture.page.views import TALLEST_PX, TILE_PX, WIDEST_PX
+from preservation.capture.page.views import pictures_of
 from preservation.capture.page.visit import Visit, WayOut
 from preservation.replay.answers import Answer, Answers, Asked
 from preservation.replay.bodies import BodyUnreadable, joined
+from preservation.replay.prints import Printer, Prints
 from preservation.replay.records import Fields
 from preservation.settings import Limits
 
@@ -40,6 +43,8 @@ class ReplayViews:
     """``innerText`` of the main document's body (HTML 3.2.7)."""
     tiles: tuple[bytes, ...]
     """PNGs of the page from its top down, each of `TILE_PX` at most."""
+    prints: Prints | None = None
+    """Print and single file, if there was a folder for them."""
 
 
 class Nowhere:
@@ -49,6 +54,12 @@ class Nowhere:
 
     def cut(self) -> None:
         """There is no connection to end."""
+
+    def hold(self) -> None:
+        """Nothing comes from here anyway."""
+
+    def release(self) -> None:
+        """Likewise."""
 
 
 class OfflinePage(Visit):
@@ -67,6 +78,8 @@ class OfflinePage(Visit):
             folder=folder,
         )
         self._answers = answers
+        self._held: list[tuple[dict[str, Any], str | None]] | None = None
+        """Requests that wait until the page has been drawn."""
 
     def __enter__(self) -> Self:
         self._browser.listen(self._take)
@@ -77,8 +90,8 @@ class OfflinePage(Visit):
         super().open(user_agent)
         self._driver.call_all([*_INTERCEPTION])
 
-    def views(self, url: str) -> ReplayViews:
-        """Go to *url*, look at all of it, and say what it looks like.
+    def views(self, url: str, prints: Path | None = None) -> ReplayViews:
+        """Go to *url*, look at all of it, say what it looks like, and print it into folder *prints*.
 
         Raises:
             DevToolsFault: The page could not be shown; BrowserGone: the browser ended.
@@ -89,33 +102,45 @@ class OfflinePage(Visit):
         if failure is not None or self.traffic.committed is None:
             raise DevToolsFault(f"{url} can't be shown from the capture: {failure or 'no page'}")
         self.look_around()
-        return self._views()
+        return self._views(prints)
 
-    def _views(self) -> ReplayViews:
+    def _views(self, prints: Path | None) -> ReplayViews:
         (frame,) = self._watch.main_frames()
-        facts = self._driver.evaluate(call(REFERENCES, "facts"), frame)
-        size = self._driver.call("Page.getLayoutMetrics")["cssContentSize"]
-        width = max(1, min(int(size["width"]), WIDEST_PX))
-        height = max(1, min(int(size["height"]), TALLEST_PX))
-        tiles = (
-            self._tile(y_px, width, min(TILE_PX, height - y_px)) for y_px in range(0, height, TILE_PX)
-        )
-        return ReplayViews(text=str(facts["text"]), tiles=tuple(tiles))
-
-    def _tile(self, y_px: int, width: int, height: int) -> bytes:
-        clip = {"x": 0, "y": y_px, "width": width, "height": height, "scale": 1}
-        picture = {"format": "png", "captureBeyondViewport": True, "clip": clip}
-        return base64.b64decode(self._driver.call("Page.captureScreenshot", picture)["data"])
+        with self.stillness():
+            facts = self._driver.evaluate(call(REFERENCES, "facts"), frame)
+            layout = self._driver.call("Page.getLayoutMetrics")
+            tiles = tuple(picture for _, picture in pictures_of(self._driver, layout))
+        made = None
+        if prints is not None:
+            printer = Printer(self._driver, prints)
+            made = printer.prints(self.product, is_loaded=self._watch.has_loaded)
+        return ReplayViews(text=str(facts["text"]), tiles=tiles, prints=made)
 
     def _take(self, method: str, event: dict[str, Any], session: str | None) -> None:
         if method == "Fetch.requestPaused":
-            self._fulfil(event, session)
+            self._asked(event, session)
             return
         if method == "Target.attachedToTarget" and event.get("waitingForDebugger"):
             # Before the visit lets it start.
             for command, parameters in _INTERCEPTION:
                 self._driver.post(command, parameters, session=event["sessionId"])
         self._watch.take(method, event, session)
+
+    @contextmanager
+    def stillness(self) -> Iterator[None]:
+        """As live: what is asked for meanwhile is answered after it."""
+        with super().stillness():
+            self._held = []
+            yield
+            held, self._held = self._held, None
+            for event, session in held:
+                self._fulfil(event, session)
+
+    def _asked(self, event: dict[str, Any], session: str | None) -> None:
+        if self._held is None:
+            self._fulfil(event, session)
+        else:
+            self._held.append((event, session))
 
     def _fulfil(self, event: dict[str, Any], session: str | None) -> None:
         paused = {"requestId": event["requestId"]}

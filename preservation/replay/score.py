@@ -17,7 +17,7 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise, zip_longest
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from preservation.replay.answers import Answers
 from preservation.replay.bodies import Bodies
 from preservation.replay.index import ReplayIndex, plain_url
 from preservation.replay.offline import LARGEST_PART_BYTES, OfflinePage, ReplayViews
+from preservation.replay.prints import Prints
 from preservation.replay.records import ByteRun
 from preservation.settings import Settings
 
@@ -71,19 +72,23 @@ class ReplayScore:
     unasked: tuple[str, ...] = ()
     """What only the live page asked for, likewise."""
     fault: str | None = None
+    prints: Prints | None = None
+    """What was made of the page meanwhile; null without a replay."""
 
 
-def score_replay(
+def score_replay(  # noqa: PLR0913 - a capture, what it is compared with, and what compares
     live: LiveViews,
     warc: Path,
     settings: Settings,
     pool: BrowserPool,
     *,
     blobs: Mapping[str, Path] | None = None,
+    prints: Path | None = None,
 ) -> ReplayScore:
     """Show the capture in *warc* offline, and compare it with *live*.
 
-    *blobs* are the bitstreams beside the WARC, by SHA-256. Nothing that a capture holds makes this
+    *blobs* are the bitstreams beside the WARC, by SHA-256. *prints* is a folder for what is to be
+    printed of the page on this occasion. Nothing that a capture holds makes this
     fail: a replay that can't be made is a score with a fault.
 
     Raises:
@@ -97,8 +102,9 @@ def score_replay(
         return ReplayScore(fault=f"the WARC can't be read: {error}")
     bodies = Bodies(run, lambda digest: _file_run(files.get(digest)), settings.limits)
     answers = Answers(index, bodies, largest_part_bytes=LARGEST_PART_BYTES)
-    views, fault = _shown(live, answers, settings, pool)
-    return scored(live, views, answers, fault=fault)
+    views, fault = _shown(live, answers, settings, pool, prints)
+    score = scored(live, views, answers, fault=fault)
+    return replace(score, prints=views.prints if views else None)
 
 
 def _file_run(path: Path | None) -> ByteRun | None:
@@ -106,7 +112,11 @@ def _file_run(path: Path | None) -> ByteRun | None:
 
 
 def _shown(
-    live: LiveViews, answers: Answers, settings: Settings, pool: BrowserPool
+    live: LiveViews,
+    answers: Answers,
+    settings: Settings,
+    pool: BrowserPool,
+    prints: Path | None,
 ) -> tuple[ReplayViews | None, str | None]:
     try:
         with (
@@ -114,7 +124,7 @@ def _shown(
             OfflinePage(browser, answers, deadline_s=DEADLINE_S) as page,
         ):
             page.open(settings.user_agent)
-            return page.views(live.url), None
+            return page.views(live.url, prints), None
     except (DevToolsFault, OSError, ValueError) as fault:
         return None, f"{type(fault).__name__}: {fault}"
 

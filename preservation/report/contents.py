@@ -114,6 +114,8 @@ class TimeStamp:
     detail: str | None
     gen_time: datetime | None
     serial_number: str | None
+    is_late: bool
+    """True: it is younger than what it covers by more than the tolerance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,14 +13,14 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from preservation import clock
-from preservation.errors import StoreUnavailable
+from preservation.errors import EvidenceAtRisk, StoreUnavailable
 from preservation.model.canonical import instant
 from preservation.model.vocabulary import Role
 from preservation.report.contents import Contents, Item, StoredObject
 from preservation.report.pictures import Thumbnails
 from preservation.report.reading import read_contents
 from preservation.settings import Settings
-from preservation.store.disk import DiskStore
+from preservation.store.places import archive_store
 from preservation.store.port import ObjectStore
 
 _PICTURES_SHOWN_PER_ITEM = 6
@@ -33,11 +33,16 @@ def write_report(settings: Settings, target: Path, *, verdict: Mapping[str, Any]
     *verdict* is what 'preserve verify --json' said; without it the page says that nobody checked.
 
     Raises:
-        ValueError: A manifest can't be read; run 'preserve verify'.
+        ArchiveTooNew: A newer version of this software sealed some of it.
+        EvidenceAtRisk: A seal or a manifest is missing or can't be read.
         StoreUnavailable: The archive or *target* can't be read or written.
     """
-    store = DiskStore(settings.archive, settings.work / "aside")
-    text = render(store, verdict=verdict)
+    try:
+        text = render(archive_store(settings), verdict=verdict)
+    except (KeyError, TypeError, ValueError) as error:
+        raise EvidenceAtRisk(
+            f"The report can't be made: {error}.", remedy="Run 'preserve verify' to see what changed."
+        ) from error
     draft = target.with_name(f".{target.name}.{clock.new_id()}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -205,6 +205,7 @@ def _timestamp(entry: dict[str, Any], facts: dict[str, Row]) -> TimeStamp:
         detail=entry.get("detail"),
         gen_time=row.get("gen_time"),
         serial_number=row.get("serial_number"),
+        is_late=row.get("is_late") is True,
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from preservation.state.database import open_database, reading, upgrade
+from preservation.state.database import forget_deleted, open_database, reading, upgrade
 from preservation.state.leases import acquire, check, release, renew
 from preservation.state.owners import is_owner_dead, this_owner
 
 __all__ = [
     "acquire",
     "check",
+    "forget_deleted",
     "is_owner_dead",
     "open_database",
     "reading",

@@ -88,6 +88,35 @@ def upgrade(url: str) -> None:
         engine.dispose()
 
 
+def forget_deleted(engine: Engine) -> None:
+    """Rewrite the database, so that its file no longer holds what was deleted or overwritten.
+
+    On PostgreSQL that holds for the tables; its write-ahead log and its backups age out by their own
+    rules.
+
+    Raises:
+        StateUnavailable: Somebody else uses it now; run it again.
+    """
+    raw = engine.raw_connection()
+    try:
+        connection = raw.driver_connection
+        assert connection is not None, "a pooled connection has its driver's connection"
+        if engine.dialect.name == "sqlite":
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        else:
+            connection.autocommit = True
+            connection.execute("VACUUM FULL")
+            connection.autocommit = False
+    except engine.dialect.loaded_dbapi.OperationalError as error:
+        msg = f"The database can't be rewritten now: {error}."
+        raise StateUnavailable(
+            msg, remedy="Stop what uses it ('preserve down'), then run the same command again."
+        ) from error
+    finally:
+        raw.close()
+
+
 def migrations_for(connection: Connection) -> Config:
     """Alembic's configuration for running our migrations inside *connection*'s transaction."""
     from alembic.config import Config

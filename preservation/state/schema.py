@@ -80,6 +80,22 @@ agreement = Table(
     UniqueConstraint("organisation_id", "version"),
 )
 
+collection_plan = Table(
+    "collection_plan",
+    metadata,
+    Column("plan_id", String(36), primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("version", Integer, nullable=False),
+    # Whose submissions may name it; null: everybody's.
+    Column("organisation_id", ForeignKey("organisation.organisation_id")),
+    # The way out: direct, or a name of the settings' egresses.
+    Column("egress", String(64), nullable=False),
+    Column("terms", JSON, nullable=False),
+    Column("terms_sha256", String(64), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    UniqueConstraint("name", "version"),
+)
+
 submission = Table(
     "submission",
     metadata,
@@ -144,6 +160,12 @@ item = Table(
     # SHA-256 of the item's main bitstream, for the sheet that goes back.
     Column("main_sha256", String(64)),
     Column("is_characterised", Boolean, nullable=False, default=False),
+    # The plan that it is collected under, as NAME@VERSION, and the way out that the plan prescribes.
+    Column("plan_id", String(36)),
+    Column("collection_plan", Text),
+    Column("egress", String(64)),
+    # What keeps it from being tried: "egress:NAME" or "host-pause"; null if nothing does.
+    Column("waiting_for", Text),
     Column("finished_at", Instant),
     Column("sealed_batch_id", String(36)),
     Column("updated_at", Instant, nullable=False),
@@ -221,4 +243,34 @@ lease = Table(
     Column("fencing_token", Integer, nullable=False),
     Column("owner", Text),
     Column("expires_at", Instant, nullable=False),
+)
+
+fixity_shard = Table(
+    "fixity_shard",
+    metadata,
+    # archive or replica
+    Column("place", String(16), primary_key=True),
+    # The first two digits of SHA-256 of its files' keys; "log" for what proves itself.
+    Column("shard", String(3), primary_key=True),
+    Column("checked_at", Instant),
+    # Somebody asked for a check out of turn.
+    Column("is_asked_for", Boolean, nullable=False),
+)
+
+fixity_damage = Table(
+    "fixity_damage",
+    metadata,
+    Column("place", String(16), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("shard", String(3), nullable=False),
+    Column("fault", String(32), nullable=False),
+    Column("expected", Text, nullable=False),
+    Column("observed", Text, nullable=False),
+    # Archive key of what names the file; empty for a file that nothing names.
+    Column("named_by", Text, nullable=False),
+    # What the other place held when this was found.
+    Column("second_copy", String(32)),
+    # The last check that found the file as it must be.
+    Column("last_good_at", Instant),
+    Column("found_at", Instant, nullable=False),
 )

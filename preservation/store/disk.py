@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from preservation import clock
 from preservation.errors import PreservationError, StoreConflict, StoreFull, StoreUnavailable
-from preservation.model.digests import FixityMeter, chunks_of, fixity_of_file, sha256_of
-from preservation.store.port import checked_key
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from preservation.model.digests import FixityMeter, chunks_of, fixity_of_file
+from preservation.model.findings import Finding
+from preservation.store.port import StoredCopy, checked_key
 
 _WRITE_FAULTS = {
     errno.ENOSPC: "the disk is full",
@@ -38,14 +38,25 @@ class DiskStore:
         self._root = root
         self._aside = aside
 
+    @property
+    def place(self) -> str:
+        """See `ObjectStore.place`."""
+        return str(self._root)
+
+    @property
+    def root(self) -> Path:
+        """The folder that holds the objects."""
+        return self._root
+
     def put(self, key: str, content: bytes) -> None:
         """See `ObjectStore.put`."""
-        if not self.claim(key, content) and self.read(key) != content:
+        if not self.claim(key, content) and not self._holds(key, content):
             raise _conflict(key)
 
     def put_file(self, key: str, path: Path, sha256: str) -> None:
         """See `ObjectStore.put_file`."""
         target = self._path(key)
+        _refuse_what_is_no_file(target)
         if not target.exists():
             self._create(key, lambda stream: _copy(path, stream, sha256))
         if fixity_of_file(target).sha256 != sha256:
@@ -64,7 +75,7 @@ class DiskStore:
         """See `ObjectStore.claim`."""
         if not self._create(key, lambda stream: stream.write(content)):
             return False
-        if sha256_of(self.read(key)) != sha256_of(content):
+        if self.read(key) != content:
             raise _conflict(key)
         return True
 
@@ -82,7 +93,7 @@ class DiskStore:
     def open(self, key: str) -> BinaryIO:
         """See `ObjectStore.open`."""
         try:
-            return self._path(key).open("rb")
+            return os.fdopen(_open_plain(self._path(key)), "rb")
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
             raise KeyError(key) from error
         except OSError as error:
@@ -108,21 +119,64 @@ class DiskStore:
             raise KeyError(key) from error
 
     def keys(self, prefix: str = "") -> Iterator[str]:
-        """See `ObjectStore.keys`; symbolic links and other foreign things are named too."""
-        folder = self._root / prefix.rpartition("/")[0]
-        found = (
-            (Path(directory) / name).relative_to(self._root).as_posix()
-            for directory, folders, files in os.walk(folder)
-            for name in [*files, *(f for f in folders if (Path(directory) / f).is_symlink())]
-        )
-        return iter(sorted(key for key in found if key.startswith(prefix)))
+        """See `ObjectStore.keys`; symbolic links and other foreign things are named too.
+
+        Folders are read one at a time, so that memory doesn't grow with the archive.
+        """
+        folder = prefix.rpartition("/")[0]
+        below = _keys_below(self._root / folder, f"{folder}/" if folder else "")
+        return (key for key in below if key.startswith(prefix))
+
+    def set_aside(self, key: str, folder: Path) -> Path:
+        """Move whatever lies under *key* to the same place below *folder*, and tell where that is.
+
+        Nothing is deleted: this is for damaged files, which are evidence, too, before a repair.
+
+        Raises:
+            KeyError: Nothing lies there.
+            StoreConflict: Something lies in that place below *folder* already.
+        """
+        source, target = self._path(key), folder / checked_key(key)
+        if os.path.lexists(target):
+            raise _conflict(str(target))
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            source.rename(target)
+            _fsync_folder(target.parent)
+            _fsync_folder(source.parent)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise KeyError(key) from error
+        except OSError as error:
+            raise _write_fault(target, error) from error
+        return target
+
+    def local_path(self, key: str) -> Path | None:
+        """See `ObjectStore.local_path`."""
+        return self._path(key)
+
+    def stored_copy(self, key: str) -> StoredCopy:
+        """See `ObjectStore.stored_copy`."""
+        return StoredCopy(key=key, size_bytes=self.size_bytes(key))
+
+    def anomalies(self, prefix: str = "") -> Iterator[Finding]:  # noqa: ARG002 - a disk keeps no versions
+        """See `ObjectStore.anomalies`."""
+        return iter(())
 
     def _path(self, key: str) -> Path:
         return self._root / checked_key(key)
 
+    def _holds(self, key: str, content: bytes) -> bool:
+        """Whether *content* lies under *key*; what is larger isn't read."""
+        return self.size_bytes(key) == len(content) and self.read(key) == content
+
     def _create(self, key: str, write: Callable[[BinaryIO], object]) -> bool:
-        """Create *key* from what *write* writes; False if it exists."""
+        """Create *key* from what *write* writes; False if it exists.
+
+        Raises:
+            StoreConflict: A folder, a pipe or a dangling link has taken its name.
+        """
         target = self._path(key)
+        _refuse_what_is_no_file(target)
         if target.exists():
             return False
         draft = self._aside / f"{clock.new_id()}.part"
@@ -146,10 +200,45 @@ class DiskStore:
             os.link(path, target)
             _fsync_folder(target.parent)
         except FileExistsError:
+            _refuse_what_is_no_file(target)
             return False
         except OSError as error:
             raise _write_fault(target, error) from error
         return True
+
+
+def _keys_below(folder: Path | str, prefix: str) -> Iterator[str]:
+    """Sorted; a folder's name counts with its slash, as it does in the keys below it."""
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(f"{e.name}/" if e.is_dir(follow_symlinks=False) else e.name for e in entries)
+    except OSError:  # gone meanwhile, or not to be read: then nothing is known below it
+        return
+    for name in names:
+        if name.endswith("/"):
+            yield from _keys_below(f"{folder}/{name}", prefix + name)
+        else:
+            yield prefix + name
+
+
+def _open_plain(path: Path) -> int:
+    """Open a file, and nothing else: a pipe would wait for whoever writes to it.
+
+    Raises:
+        FileNotFoundError: It is no file; for a store, there is none then.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise FileNotFoundError(errno.ENOENT, "not a file", str(path))
+
+
+def _refuse_what_is_no_file(target: Path) -> None:
+    """Raise StoreConflict if a folder, a pipe or a link that leads nowhere lies at *target*."""
+    if os.path.lexists(target) and not target.is_file():
+        msg = f"{target} is taken by something that isn't a file."
+        raise StoreConflict(msg, remedy="Nothing was written; find out who put it there.")
 
 
 def _copy(path: Path, stream: BinaryIO, sha256: str) -> None:

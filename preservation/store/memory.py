@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, BinaryIO
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
 
 from preservation.errors import StoreConflict
 from preservation.model.digests import sha256_of
-from preservation.store.port import checked_key
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+from preservation.model.findings import Finding
+from preservation.store.port import StoredCopy, checked_key
 
 
 class MemoryStore:
@@ -19,6 +18,11 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._objects: dict[str, bytes] = {}
+
+    @property
+    def place(self) -> str:
+        """See `ObjectStore.place`."""
+        return "memory"
 
     def put(self, key: str, content: bytes) -> None:
         """See `ObjectStore.put`."""
@@ -40,10 +44,9 @@ class MemoryStore:
 
     def claim(self, key: str, content: bytes) -> bool:
         """See `ObjectStore.claim`."""
-        if key in self._objects:
-            return False
-        self._objects[checked_key(key)] = content
-        return True
+        # One step, and an object of this call's own: two threads can't both find it absent.
+        mine = bytes(bytearray(content))
+        return self._objects.setdefault(checked_key(key), mine) is mine
 
     def read(self, key: str) -> bytes:
         """See `ObjectStore.read`."""
@@ -72,3 +75,15 @@ class MemoryStore:
     def keys(self, prefix: str = "") -> Iterator[str]:
         """See `ObjectStore.keys`."""
         return iter(sorted(key for key in self._objects if key.startswith(prefix)))
+
+    def local_path(self, key: str) -> Path | None:  # noqa: ARG002 - there are no files
+        """See `ObjectStore.local_path`."""
+        return None
+
+    def stored_copy(self, key: str) -> StoredCopy:
+        """See `ObjectStore.stored_copy`."""
+        return StoredCopy(key=key, size_bytes=self.size_bytes(key))
+
+    def anomalies(self, prefix: str = "") -> Iterator[Finding]:  # noqa: ARG002 - there are no versions
+        """See `ObjectStore.anomalies`."""
+        return iter(())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, Protocol
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+from preservation.model.findings import Finding
 
 _KEY = re.compile(r"[A-Za-z0-9_\-.]+(/[A-Za-z0-9_\-.]+)*")
 
@@ -20,8 +22,29 @@ def checked_key(key: str) -> str:
     return key
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredCopy:
+    """What a store itself says of the copy that it keeps under a key."""
+
+    key: str
+    size_bytes: int
+    version_id: str | None = None
+    """Which version of the key it is; None where a store keeps no versions."""
+    retain_until: datetime | None = None
+    """Until when nobody can delete it; None without a lock."""
+    lock_mode: str | None = None
+    """``COMPLIANCE`` or ``GOVERNANCE`` (S3 Object Lock); None without a lock."""
+    legal_hold: bool = False
+    sha256: str | None = None
+    """The digest that the store keeps beside it; None where it keeps none of the whole."""
+
+
 class ObjectStore(Protocol):
     """Create-only storage of bitstreams under keys such as ``log/checkpoints/12``."""
+
+    @property
+    def place(self) -> str:
+        """Where it lies, for people and for records: a folder, or ``s3://bucket/prefix``."""
 
     def put(self, key: str, content: bytes) -> None:
         """Store *content* under *key*; storing the same bytes again is a no-op.
@@ -29,7 +52,8 @@ class ObjectStore(Protocol):
         Raises:
             StoreConflict: *key* already holds different bytes; they are untouched.
             StoreFull: No room, or no permission to write; nothing is visible under *key*.
-            StoreUnavailable: The store did not answer.
+            StoreUnavailable: The store did not answer; it may have stored *content* or not.
+            StoreUnfit: What was read back isn't locked or isn't kept as a write-once store must.
         """
 
     def put_file(self, key: str, path: Path, sha256: str) -> None:
@@ -46,6 +70,9 @@ class ObjectStore(Protocol):
     def claim(self, key: str, content: bytes) -> bool:
         """Compare-and-set: True if this call created *key*, False if *key* existed before,
         whatever it holds. Of several concurrent callers exactly one gets True.
+
+        Concurrent callers bring different bytes: after an answer that got lost, finding one's own
+        bytes is how a store knows that it was this call.
         """
 
     def read(self, key: str) -> bytes:
@@ -55,7 +82,7 @@ class ObjectStore(Protocol):
         """*length* bytes from *offset*; fewer only at the end. Raises KeyError."""
 
     def open(self, key: str) -> BinaryIO:
-        """A stream over the bytes under *key*. Raises KeyError."""
+        """A stream over the bytes under *key*, seekable. Raises KeyError."""
 
     def has(self, key: str) -> bool:
         """Whether *key* exists."""
@@ -70,3 +97,14 @@ class ObjectStore(Protocol):
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         """All keys that start with *prefix*, sorted; foreign names are yielded as they are."""
+
+    def local_path(self, key: str) -> Path | None:
+        """The file that holds *key*, where the store is a disk; None where it isn't."""
+
+    def stored_copy(self, key: str) -> StoredCopy:
+        """What the store says of its copy of *key*. Raises KeyError."""
+
+    def anomalies(self, prefix: str = "") -> Iterator[Finding]:
+        """What lies beside the originals and was not put there by a writer of ours: newer versions
+        and delete markers. Nothing where a store keeps no versions.
+        """

@@ -277,6 +277,9 @@ def _percent_encoded(match: re.Match[str]) -> str:
 
 
 def _measure(head: bytes, body: BinaryIO) -> tuple[Fixity, str]:
+    if not head:
+        whole = fixity_of(chunks_of(body))
+        return whole, whole.sha256
     meter, block = FixityMeter(), hashlib.sha256(head)
     for chunk in chunks_of(body):
         meter.update(chunk)

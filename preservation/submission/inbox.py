@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from preservation.store.disk import DiskStore
 
@@ -23,6 +23,14 @@ def inbox_key(sha256: str) -> str:
 def inbox(settings: Settings) -> DiskStore:
     """The inbox as a store; drafts lie beside it on the same disk."""
     return DiskStore(settings.inbox, settings.home / "inbox-drafts")
+
+
+def submitted_sheet(settings: Settings, submission: Any) -> bytes | None:
+    """The sheet of *submission* (its database row) as it was received; None if it came without one,
+    or if it was erased since.
+    """
+    store, key = inbox(settings), inbox_key(submission.source_sha256)
+    return store.read(key) if submission.source_name is not None and store.has(key) else None
 
 
 def keep(settings: Settings, source: Source, verdicts: Iterable[Verdict]) -> None:

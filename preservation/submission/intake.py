@@ -25,6 +25,7 @@ from preservation.submission.answers import Refusal, RowAnswer, SubmissionAnswer
 from preservation.submission.inbox import inbox_key, keep
 from preservation.submission.judge import Usage, Verdict, judge
 from preservation.submission.organisations import submitter_ref_of
+from preservation.submission.plans import planned
 from preservation.submission.receipts import (
     Occasion,
     Receipt,
@@ -67,35 +68,39 @@ class _Draft:
     receipt: Receipt
 
 
-def submit(
+def submit(  # noqa: PLR0913 - what is handed over, by whom, and under which plan
     engine: Engine,
     settings: Settings,
     *,
     organisation_id: str,
     sources: Sequence[str],
+    plan: str | None = None,
     dry_run: bool = False,
 ) -> SubmissionAnswer:
     """Take in *sources* (one sheet, or URLs and paths of files) from an organisation.
 
     Every row gets an answer; good rows are taken, bad ones kept with their refusals. The same
     content from the same organisation again changes nothing and gives the first answer. A dry run
-    changes nothing, neither on disk nor in the database.
+    changes nothing, neither on disk nor in the database. *plan* is the collection plan of rows that
+    name none themselves.
 
     Raises:
         OrganisationUnknown: Register it first.
         AgreementRefusal: No agreement is in force; the message names the clause.
-        BadInput: The source as a whole can't be used (`SheetUnreadable` for a sheet).
+        BadInput: The source as a whole can't be used (`SheetUnreadable` for a sheet), or there is no
+            such plan.
         StoreFull: No room in the inbox; run it again when there is.
     """
     with reading(engine).begin() as connection:
         agreement_in_force(connection, organisation_id)
-    source = read_source(sources)
+    handed_over = read_source(sources)
     while True:
         with reading(engine).begin() as connection:
-            known = _find(connection, organisation_id, source.sha256)
+            known = _find(connection, organisation_id, handed_over.sha256)
             if known is not None:
                 return _repeated(connection, settings, known, dry_run=dry_run)
             standing = _standing(connection, organisation_id)
+            source = planned(connection, organisation_id, handed_over, plan)
         at = clock.now()
         check_validity(standing.agreement.terms, at=at, organisation_id=organisation_id)
         verdicts = judge(source.entries, standing.agreement.terms, standing.usage)
@@ -208,7 +213,7 @@ def _submission_values(draft: _Draft) -> dict[str, Any]:
 
 
 def _item_values(draft: _Draft, verdict: Verdict, item_id: str) -> dict[str, Any]:
-    entry, file = verdict.entry, verdict.entry.file
+    entry, file, plan = verdict.entry, verdict.entry.file, verdict.entry.plan
     return {
         "item_id": item_id,
         "submission_id": draft.submission_id,
@@ -224,6 +229,9 @@ def _item_values(draft: _Draft, verdict: Verdict, item_id: str) -> dict[str, Any
         "submitted_file_size_bytes": file.size_bytes if file else None,
         "submitted_file_key": inbox_key(file.sha256) if file else None,
         "claimed": entry.claimed,
+        "plan_id": plan.plan_id if plan else None,
+        "collection_plan": plan.label if plan else None,
+        "egress": plan.egress if plan and file is None else None,
         "engine": verdict.engine,
         "status": Status.ACCEPTED,
         "updated_at": draft.submitted_at,

@@ -27,6 +27,16 @@ class SubmittedFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The version of a collection plan that a row is collected under."""
+
+    plan_id: str
+    label: str
+    """NAME@VERSION."""
+    egress: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One row as it was read; it names a URL or a file unless *faults* says why not."""
 
@@ -39,6 +49,7 @@ class Entry:
     claimed: dict[str, Any] = field(default_factory=dict)
     faults: tuple[Refusal, ...] = ()
     """Why the row can't be used, whatever the agreement says."""
+    plan: Plan | None = None
 
     @property
     def named(self) -> str:

@@ -38,8 +38,11 @@ README = """This folder holds the receipt of one submission.
 
 receipt.json   what was received, row by row, as canonical JSON (RFC 8785)
 receipt.sig    its Ed25519 signature
+proof.json     that the receipt stands in the custody log; comes once your material is sealed, and is
+               made anew as more of it is
+verify.py      checks proof.json without us; needs Python 3.8 and the openssl program, nothing else
 
-To check it, take the public key "receipt.pub.pem" that you were given when the agreement was
+To check the receipt, take the public key "receipt.pub.pem" that you were given when the agreement was
 made (never one that comes along with a receipt) and run in this folder:
 
     openssl pkeyutl -verify -pubin -inkey receipt.pub.pem -rawin -in receipt.json -sigfile receipt.sig
@@ -51,6 +54,20 @@ stands in the receipt; compare it with the output of:
 
 A receipt says that we received this and what we will do with it. It does not say that
 the material is captured yet, nor that its content is true.
+
+To check that it stands in the log, put what you trust into a folder of your own: the log's public keys
+"log.vkey", "receipt.pub.pem" and the root certificates of the time-stamping authorities
+("<authority>.pem"), from us when the agreement was made, or better from somebody else. Then run:
+
+    python3 -I -S verify.py --receipt proof.json --trust FOLDER
+
+Exit code 0: what you sent was logged, and existed before the times that are shown; nobody can take
+it out of the log unnoticed. 1: something contradicts that. 4: something is missing, and named; items
+that wait for their seal are listed as pending. The copy of verify.py may come from anywhere: it is
+public.
+
+Keep this folder, and keep it away from us. Years later it proves what we held of yours and when,
+without us; and if our log is ever rewritten, it shows that.
 """
 
 

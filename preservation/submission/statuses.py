@@ -54,7 +54,7 @@ def rows_of(connection: Connection, submission_ids: list[str]) -> dict[str, list
         *(submission_row.c.submission_id, submission_row.c.row_number, submission_row.c.claimed),
         *(submission_row.c.refusals, submission_row.c.item_id, item.c.status, item.c.reason),
         *(item.c.attempt_count, item.c.next_attempt_at, item.c.sealed_batch_id),
-        item.c.submitted_file_sha256,
+        *(item.c.submitted_file_sha256, item.c.waiting_for),
     )
     rows: dict[str, list[Any]] = defaultdict(list)
     for one in submission_ids:
@@ -71,7 +71,16 @@ def standing_of(row: Row[Any]) -> Standing:
     sentence = STATUS_SENTENCES[status]
     if row.reason is not None:
         sentence = f"{sentence} {REASON_SENTENCES[Reason(row.reason)]}"
+    if row.waiting_for is not None:
+        sentence = f"{sentence} {_wait(row.waiting_for)}"
     return Standing(status=status, reason=row.reason, sentence=sentence)
+
+
+def _wait(waiting_for: str) -> str:
+    kind, _, name = waiting_for.partition(":")
+    if kind == "egress":
+        return f"Its plan's way out {name!r} isn't set up here, and it goes no other way."
+    return "Its site asked everybody to wait."
 
 
 def _refused(refusals: list[dict[str, Any]]) -> Standing:

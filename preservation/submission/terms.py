@@ -6,6 +6,7 @@ Pure rules. A clause keeps its number and name for ever, for refusals name it.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -15,6 +16,8 @@ from preservation.errors import AgreementRefusal, BadInput
 from preservation.model.vocabulary import Engine
 
 CONFIDENTIALITY_LEVELS = ("open", "restricted", "confidential", "sealed")
+SHARED_LEVELS = CONFIDENTIALITY_LEVELS[:-1]
+"""What is sealed is given to nobody, whatever an agreement says."""
 
 _LARGEST_INTEGER = 2**53 - 1  # the largest that JSON carries safely (RFC 7493, 2.2)
 _HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
@@ -36,6 +39,17 @@ class Clause:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """To whom material of which levels may be given."""
+
+    recipients: frozenset[str]
+    """Their names, folded as `folded_name` does."""
+    levels: frozenset[str] = frozenset({"open", "restricted"})
+    sources: bool = False
+    """Whether what identifies a source may go along."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """What was agreed; None, or nothing, in a clause means that it sets no bound."""
 
@@ -51,6 +65,8 @@ class Terms:
     default_confidentiality: str | None = None
     sharing_conditions: str | None = None
     retention: str | None = None
+    sharing: tuple[Grant, ...] = ()
+    """What `sharing_conditions` says, as far as a program can judge it."""
     languages: tuple[str, ...] = ()
 
 
@@ -79,6 +95,26 @@ def _list(value: Any) -> list[str]:
     if not isinstance(value, list) or not value or not all(isinstance(word, str) for word in value):
         raise ValueError(value)
     return value
+
+
+def folded_name(name: str) -> str:
+    """*name* as recipients are compared: capitals, compatibility forms and spaces don't count."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
+def _grants(value: Any) -> tuple[Grant, ...]:
+    if not isinstance(value, list) or not value:
+        raise ValueError(value)
+    return tuple(_grant(**entry) for entry in value)
+
+
+def _grant(*, recipients: Any, levels: Any = ("open", "restricted"), sources: Any = False) -> Grant:
+    if not isinstance(sources, bool) or not set(levels) <= set(SHARED_LEVELS):
+        raise ValueError(levels)
+    names = frozenset(map(folded_name, _list(recipients)))
+    if "" in names:
+        raise ValueError(recipients)
+    return Grant(recipients=names, levels=frozenset(levels), sources=sources)
 
 
 def _kinds(value: Any) -> frozenset[Engine]:
@@ -129,6 +165,13 @@ CLAUSES: dict[str, Clause] = {
         ),
         Clause("3.2", "sharing_conditions", "a text", _text),
         Clause("3.3", "retention", "a text", _text),
+        Clause(
+            "3.4",
+            "sharing",
+            'a list of grants, e.g. [{"recipients": ["Example Court"], "levels": ["restricted"], '
+            f'"sources": false}}]; levels are some of: {", ".join(SHARED_LEVELS)}',
+            _grants,
+        ),
         Clause("4.1", "languages", 'a list of language tags, e.g. ["ar", "en"]', _matching(_LANGUAGE)),
     )
 }

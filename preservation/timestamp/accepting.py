@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from preservation.errors import TokenRejected
 from preservation.timestamp.checks import CLOCK_TOLERANCE, Evidence, first_refusal
 from preservation.timestamp.judges import library_refusal, openssl_refusal
+from preservation.timestamp.revocation import Link, path_of, read_lists, refusal
 from preservation.timestamp.token import Token, parse_response, pem_of
 
 _T = TypeVar("_T")
@@ -31,6 +33,9 @@ class Expectation:
     """Our clock when it was requested; None for a stored token."""
     tolerance: timedelta = CLOCK_TOLERANCE
     policies: tuple[str, ...] = ()
+    """Policies that are allowed; empty allows all."""
+    lists_pem: bytes = b""
+    """Revocation lists that are known, kept with the token or learnt since."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +54,20 @@ class TokenFacts:
     """True: it was issued under a test authority's certificate and proves nothing about time."""
     certificates_pem: bytes
     """The certificates that it carries."""
+    links: tuple[Link, ...]
+    """From the signing certificate up to a trusted root."""
 
 
 _STORED = Expectation()
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""What taking a damaged certificate apart may raise."""
 
 
 def check_token(
@@ -59,7 +75,7 @@ def check_token(
 ) -> TokenFacts:
     """The facts in *token* (a whole TimeStampResp) over *message*, once every judge accepts it.
 
-    Certificates are judged at genTime. Works offline.
+    Certificates are judged at genTime, and by the revocation lists that are known. Works offline.
 
     Raises:
         TokenRejected: A rule doesn't hold; the message names authority and rule.
@@ -76,11 +92,26 @@ def check_token(
         tolerance=expectation.tolerance,
         policies=expectation.policies,
     )
-    refusal = _judge(name, "well-formed", lambda: first_refusal(evidence))
-    if refusal is not None:
-        raise rejection(name, *refusal)
+    refused = _judge(name, "well-formed", lambda: first_refusal(evidence))
+    if refused is not None:
+        raise rejection(name, *refused)
     _outside_judges(name, evidence, roots, roots_pem)
-    return _facts(parsed)
+    facts = _facts(parsed, roots)
+    if not facts.links and parsed.signing_certificate not in roots:
+        raise rejection(name, "certificate-path", "no path of certificates leads to a trusted root")
+    refuse_revoked(facts, expectation)
+    return facts
+
+
+def refuse_revoked(facts: TokenFacts, expectation: Expectation) -> None:
+    """Raise TokenRejected if a list that is known revokes a certificate of the token's path, in a way
+    that reaches back to genTime (RFC 3161 4).
+    """
+    name = expectation.authority
+    lists = _judge(name, "revocation", lambda: read_lists(expectation.lists_pem))
+    seen = refusal(facts.links, lists, facts.gen_time)
+    if seen is not None:
+        raise rejection(name, "revocation", seen)
 
 
 def rejection(authority: str, rule: str, seen: str) -> TokenRejected:
@@ -100,7 +131,7 @@ def _outside_judges(
         raise rejection(name, "openssl-ts-verify", refused)
 
 
-def _facts(token: Token) -> TokenFacts:
+def _facts(token: Token, roots: list[x509.Certificate]) -> TokenFacts:
     signer = token.signing_certificate
     assert signer is not None, "an accepted token carries its signer's certificate"
     return TokenFacts(
@@ -111,11 +142,12 @@ def _facts(token: Token) -> TokenFacts:
         not_after=signer.not_valid_after_utc,
         is_test=TEST_MARK in signer.issuer.rfc4514_string(),
         certificates_pem=pem_of(token.certificates),
+        links=path_of(signer, token.certificates, roots),
     )
 
 
 def _judge(name: str, rule: str, judge: Callable[[], _T]) -> _T:
     try:
         return judge()
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+    except _UNREADABLE as error:
         raise rejection(name, rule, str(error)) from error

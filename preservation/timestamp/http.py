@@ -1,15 +1,17 @@
-"""One time-stamp request over HTTP (RFC 3161 3.4), bounded in size and time in every way."""
+"""One question over HTTP, bounded in size and time in every way; and the one that RFC 3161 3.4 asks."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import requests
 import urllib3
 
 from preservation import clock
-from preservation.errors import AuthorityUnavailable
+from preservation.errors import AuthorityUnavailable, Unavailable
 from preservation.timestamp.checks import LARGEST_RESPONSE_BYTES
 
 CONNECT_TIMEOUT_S = 10
@@ -17,75 +19,126 @@ READ_TIMEOUT_S = 20
 DEADLINE_S = 45
 """For the whole exchange: a server that sends a byte now and then never runs into a read timeout."""
 
-_REQUEST_HEADERS = {"Content-Type": "application/timestamp-query", "Accept-Encoding": "identity"}
+_REQUEST_TYPE = "application/timestamp-query"
 _REPLY_TYPE = "application/timestamp-reply"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One request, and what its answer is bounded by."""
+
+    url: str
+    method: str = "GET"
+    body: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    largest_bytes: int = LARGEST_RESPONSE_BYTES
+    deadline_s: float = DEADLINE_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back: of a body above the bound only the beginning."""
+
+    status: int
+    content_type: str
+    body: bytes
+    is_too_large: bool
+
+    @property
+    def is_redirect(self) -> bool:
+        """Whether it sends us elsewhere; redirects aren't followed."""
+        return 300 <= self.status < 400
+
+
+def exchange(question: Question) -> Answer:
+    """The answer to *question*. Proxies and credentials of the environment aren't used.
+
+    Raises:
+        Unavailable: No answer, or not in time; the message says why, without a remedy.
+    """
+    outcome: list[Answer | Unavailable] = []
+
+    def work() -> None:
+        try:
+            outcome.append(_exchange(question))
+        except Unavailable as error:
+            outcome.append(error)
+
+    # A thread, because headers that drip in can't be bounded from inside the exchange.
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
+    worker.join(question.deadline_s + 1)
+    answer = outcome[0] if outcome else Unavailable(f"it took longer than {question.deadline_s:g} s")
+    if isinstance(answer, Unavailable):
+        raise answer
+    return answer
 
 
 def ask(name: str, url: str, query: bytes, *, deadline_s: float = DEADLINE_S) -> bytes:
     """The body of what the authority *name* at *url* answers to *query*.
 
-    Proxies and credentials of the environment aren't used; redirects aren't followed.
-
     Raises:
         AuthorityUnavailable: No answer, not in time, or not a time-stamp reply.
     """
-    outcome: list[bytes | AuthorityUnavailable] = []
-
-    def exchange() -> None:
-        try:
-            outcome.append(_exchange(name, url, query, deadline_s))
-        except AuthorityUnavailable as error:
-            outcome.append(error)
-
-    # A thread, because headers that drip in can't be bounded from inside the exchange.
-    worker = threading.Thread(target=exchange, daemon=True)
-    worker.start()
-    worker.join(deadline_s + 1)
-    answer = outcome[0] if outcome else _unavailable(name, f"it took longer than {deadline_s:g} s")
-    if isinstance(answer, AuthorityUnavailable):
-        raise answer
-    return answer
+    headers = {"Content-Type": _REQUEST_TYPE}
+    question = Question(url=url, method="POST", body=query, headers=headers, deadline_s=deadline_s)
+    try:
+        answer = exchange(question)
+    except Unavailable as error:
+        raise _unavailable(name, error.message) from error
+    fault = _fault_of(answer)
+    if fault is not None:
+        raise _unavailable(name, fault)
+    return answer.body
 
 
-def _exchange(name: str, url: str, query: bytes, deadline_s: float) -> bytes:
-    started_s = clock.monotonic_s()
+def _fault_of(answer: Answer) -> str | None:
+    if answer.is_redirect:
+        return "it redirects, and redirects aren't followed"
+    if answer.status != 200:
+        return f"it answered HTTP {answer.status}"
+    content_type = answer.content_type.partition(";")[0].strip()
+    if content_type.lower() != _REPLY_TYPE:
+        return f"it answered {content_type} instead of {_REPLY_TYPE}"
+    if answer.is_too_large:
+        return f"its answer is larger than {LARGEST_RESPONSE_BYTES} bytes"
+    return None
+
+
+def _exchange(question: Question) -> Answer:
+    ends_s = clock.monotonic_s() + question.deadline_s
     try:
         with requests.Session() as session:
             session.trust_env = False
-            with session.post(
-                url,
-                data=query,
-                headers=_REQUEST_HEADERS,
+            with session.request(
+                question.method,
+                question.url,
+                data=question.body,
+                headers={"Accept-Encoding": "identity", **question.headers},
                 allow_redirects=False,
                 stream=True,
                 timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
             ) as response:
-                _require_reply(name, response)
-                return _body(name, response, started_s + deadline_s)
+                body = _body(response, question.largest_bytes, ends_s)
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-        raise _unavailable(name, f"{type(error).__name__}: {error}") from error
+        raise Unavailable(f"{type(error).__name__}: {error}") from error
+    return Answer(
+        status=response.status_code,
+        content_type=response.headers.get("Content-Type", "no content type"),
+        body=body[: question.largest_bytes],
+        is_too_large=len(body) > question.largest_bytes,
+    )
 
 
-def _require_reply(name: str, response: requests.Response) -> None:
-    if response.is_redirect:
-        raise _unavailable(name, "it redirects, and redirects aren't followed")
-    if response.status_code != 200:
-        raise _unavailable(name, f"it answered HTTP {response.status_code}")
-    content_type = response.headers.get("Content-Type", "no content type").partition(";")[0].strip()
-    if content_type.lower() != _REPLY_TYPE:
-        raise _unavailable(name, f"it answered {content_type} instead of {_REPLY_TYPE}")
-
-
-def _body(name: str, response: requests.Response, ends_s: float) -> bytes:
+def _body(response: requests.Response, largest_bytes: int, ends_s: float) -> bytes:
+    """The body, or its beginning if it is larger than allowed."""
     raw: Any = response.raw
-    body = b""
-    while chunk := raw.read1(LARGEST_RESPONSE_BYTES):
+    body = bytearray()
+    while len(body) <= largest_bytes and (chunk := raw.read1(LARGEST_RESPONSE_BYTES)):
         body += chunk
-        if len(body) > LARGEST_RESPONSE_BYTES:
-            raise _unavailable(name, f"its answer is larger than {LARGEST_RESPONSE_BYTES} bytes")
         if clock.monotonic_s() > ends_s:
-            raise _unavailable(name, "it sends too slowly")
-    return body
+            raise Unavailable("it sends too slowly")
+    return bytes(body)
 
 
 def _unavailable(name: str, why: str) -> AuthorityUnavailable:

@@ -31,6 +31,11 @@ DISCLAIMER = "TEST AUTHORITY - proves nothing about time"
 POLICY = "1.3.6.1.4.1.32473.1"
 """Under IANA's private enterprise number for documentation (RFC 5612)."""
 
+LIST_URL = "http://test-authority.invalid/root.crl"
+"""Where its certificates say that their revocation list is. No host of that name can exist (RFC 2606);
+whoever stamps with it fetches the list from where it listens.
+"""
+
 _VALIDITY = timedelta(days=3650)
 
 _CONFIGURATION = """\
@@ -147,6 +152,15 @@ class _Answering(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(reply)
 
+    def do_GET(self) -> None:
+        kept = self.server.folder / "root.crl"
+        content = kept.read_bytes() if kept.exists() else b""
+        self.send_response(200 if content else 404)
+        self.send_header("Content-Type", "application/pkix-crl")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's own name
         """Keep quiet."""
 
@@ -173,12 +187,14 @@ def _create(folder: Path) -> None:
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key()), critical=False
         )
+        .add_extension(_distribution_point(), critical=False)
         .sign(root_key, hashes.SHA256())
     )
     pem = signer_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (folder / "signer.key").touch(mode=0o600)
     (folder / "signer.key").write_bytes(pem)
     (folder / "root.pem").write_bytes(root.public_bytes(Encoding.PEM))
+    (folder / "root.crl").write_bytes(_revocation_list(root_name, root_key))
     # Last: its presence says that the authority is complete.
     (folder / "signer.pem").write_bytes(signer.public_bytes(Encoding.PEM))
 
@@ -197,6 +213,27 @@ def _certificate(
         .not_valid_after(now + _VALIDITY)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
+
+
+def _distribution_point() -> x509.CRLDistributionPoints:
+    place = x509.UniformResourceIdentifier(LIST_URL)
+    return x509.CRLDistributionPoints([x509.DistributionPoint([place], None, None, None)])
+
+
+def _revocation_list(issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> bytes:
+    """An empty list, made once and for all: the root's key isn't kept."""
+    now = clock.now()
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(issuer)
+        .last_update(now - timedelta(minutes=5))
+        .next_update(now + _VALIDITY)
+        .add_extension(x509.CRLNumber(1), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False
+        )
+    )
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
 def _name(part: str) -> x509.Name:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 
-from preservation.custody.log import SEGMENT_PREFIX
+from preservation.custody.segments import SEGMENT_PREFIX
 from preservation.custody.tiles import TILE_PREFIX
 from preservation.model.digests import fixity_of
 from preservation.verify.batches import BATCH_KEY
 from preservation.verify.examination import Examination
 from preservation.verify.files import BLOB_PREFIX
 from preservation.verify.log import LogReading, Segment
-from preservation.verify.seals import SEALED, SealReading
+from preservation.verify.seals import SealReading
 
 DERIVED_PREFIX = "derived/"
 _DERIVED_KEY = re.compile(r"derived/[a-z]+/[0-9]{12}-(?P<sha256>[0-9a-f]{64})\.[a-z]+")
-_TOKEN_KEY = re.compile(r"log/tokens/(?P<size>[0-9]{12})/[A-Za-z0-9_.-]+(?:\.tsr|\.chain\.pem)")
+_TOKEN_KEY = re.compile(
+    r"log/tokens/(?P<size>[0-9]{12})/[A-Za-z0-9_.-]+(?:\.tsr|\.chain\.pem|\.crl\.pem|\.ots)"
+)
 _BLOB_KEY = re.compile(r"blobs/sha256/([0-9a-f]{2})/([0-9a-f]{2})/(?P<sha256>\1\2[0-9a-f]{60})")
 
 _NOT_SEALED = "not-sealed-yet"
@@ -66,18 +68,15 @@ def _may_be_unsealed(key: str, seals: SealReading) -> bool:
     batch = BATCH_KEY.fullmatch(key)
     if batch:
         is_open = batch["batch"] not in seals.batches_with_seal
-        return is_open or (batch["table"] == "timestamps" and _awaits_tokens(batch["batch"], seals))
+        awaits = seals.awaits_answers(batch["batch"])
+        return is_open or (batch["table"] == "timestamps" and awaits)
     token = _TOKEN_KEY.fullmatch(key)
     return token is not None and not _is_fully_stamped(int(token["size"]), seals)
 
 
-def _awaits_tokens(batch_id: str, seals: SealReading) -> bool:
-    return seals.status_of(batch_id) != SEALED
-
-
 def _is_fully_stamped(size: int, seals: SealReading) -> bool:
     newest = [editions[-1] for editions in seals.seals.values()]
-    return any(seal.checkpoint_size == size and seal.status == SEALED for seal in newest)
+    return any(seal.checkpoint_size == size and not seal.awaits_answers for seal in newest)
 
 
 def _judge_blob(examination: Examination, key: str) -> None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from preservation.custody.keys import PublicKey
+from preservation.custody.rotation import pinned_keys
 from preservation.custody.strict_json import parse_canonical
 from preservation.model.digests import sha256_of
-from preservation.verify.examination import Examination
+from preservation.model.tables import SCHEMA_VERSION
+from preservation.verify.examination import NEWER_VERSION, Examination
 from preservation.verify.log import LogReading
 
 DESCRIPTION_KEY, SPEC_KEY = "archive.json", "SPEC.md"
 
 
-def pinned_key(examination: Examination) -> PublicKey | None:
-    """Step 1: the log's public key from the trust directory; None, reported, if there is none."""
+def trusted_keys(examination: Examination) -> tuple[PublicKey, ...]:
+    """Step 1: the log's public keys from the trust directory; none, reported, without a proper file."""
     path = examination.settings.trust / "log.vkey"
     try:
-        return PublicKey.parse(path.read_text("utf-8"))
+        return pinned_keys(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         examination.gap(
             "no-trusted-key",
@@ -23,7 +25,7 @@ def pinned_key(examination: Examination) -> PublicKey | None:
             "the log's public key, obtained outside the archive",
             str(error),
         )
-        return None
+        return ()
 
 
 def judge_description(examination: Examination, reading: LogReading) -> None:
@@ -43,11 +45,23 @@ def judge_description(examination: Examination, reading: LogReading) -> None:
             _judge_content(examination, reading)
 
 
+def is_newer(examination: Examination) -> bool:
+    """Whether a newer version of this software founded the archive, or wrote entries of its log; that
+    is then a gap, for what lies in batches can't be judged here.
+    """
+    if DESCRIPTION_KEY in examination.keys and not examination.is_blamed(DESCRIPTION_KEY):
+        version = parse_canonical(examination.read(DESCRIPTION_KEY)).get("schema_version")
+        if isinstance(version, int) and version > SCHEMA_VERSION:
+            expected = f"schema version {SCHEMA_VERSION} at most; use a newer preserve"
+            examination.gap(NEWER_VERSION, DESCRIPTION_KEY, expected, f"{version}")
+    return examination.is_newer
+
+
 def _judge_content(examination: Examination, reading: LogReading) -> None:
-    description = parse_canonical(examination.store.read(DESCRIPTION_KEY))
+    description = parse_canonical(examination.read(DESCRIPTION_KEY))
     for name, expected in (
-        ("log_public_key", str(reading.pinned)),
-        ("log_origin", reading.pinned.name),
+        ("log_public_key", str(reading.keys.first)),
+        ("log_origin", reading.keys.first.name),
     ):
         if description.get(name) != expected:
             examination.broken("description", DESCRIPTION_KEY, expected, f"{description.get(name)}")

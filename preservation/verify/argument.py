@@ -5,20 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from preservation.custody import checkpoint_key
+from preservation.custody.notes import LARGEST_NOTE_BYTES
 from preservation.errors import ForeignArchive
 from preservation.settings import Settings
 from preservation.store.port import ObjectStore
 from preservation.verify.accounting import judge_derived, judge_strangers, judge_unsealed
-from preservation.verify.anchors import DESCRIPTION_KEY, judge_description, pinned_key
+from preservation.verify.anchors import DESCRIPTION_KEY, is_newer, judge_description, trusted_keys
 from preservation.verify.batches import LoggedBatch, read_batch
 from preservation.verify.examination import COUNTED, Examination, FileFacts, Progress
 from preservation.verify.files import HeldFiles, read_files
 from preservation.verify.log import LogReading, Segment, judge_tree, read_log
 from preservation.verify.objects import judge_objects
 from preservation.verify.references import Submissions, judge_references, judge_submissions
+from preservation.verify.renewals import Renewing, judge_renewals, judge_time_as_a_whole
 from preservation.verify.rows import Tables, read_rows
 from preservation.verify.seals import Seal, SealReading, read_seals
-from preservation.verify.tokens import TrustedTime, judge_renewals, judge_tokens
+from preservation.verify.tokens import TokenJudge, judge_tokens
+from preservation.verify.trusted_time import TrustedTime
 from preservation.verify.verdict import Verdict
 
 
@@ -27,7 +30,7 @@ def verify_archive(
 ) -> Verdict:
     """Verify the archive in *store*, trusting only what lies in ``settings.trust``.
 
-    1. The log's public key is pinned outside the archive.
+    1. The log's public keys are pinned outside the archive.
     2. The archive consists of plain files under proper names.
     3. The log's entries are canonical, contiguous, chained, and their times don't run back.
     4. Tiles hold the hashes of these entries, and every checkpoint is signed and has their root.
@@ -50,31 +53,37 @@ def verify_archive(
     """
     examination = Examination(store, settings, progress)
     time = TrustedTime()
-    # 1. The log's public key is pinned outside the archive.
-    pinned = pinned_key(examination)
+    # 1. The log's public keys are pinned outside the archive.
+    pinned = trusted_keys(examination)
     # 2. The archive consists of plain files under proper names.
     examination.list_files()
     _refuse_foreign(examination)
-    if pinned is not None:
+    if pinned:
         # 3. The log's entries are canonical, contiguous, chained, and their times don't run back.
         reading = read_log(examination, pinned)
         # 4. Tiles hold the hashes of these entries, and every checkpoint is signed and has their root.
         judge_tree(examination, reading)
         # 5. The archive's description is the one that the first entry names.
         judge_description(examination, reading)
-        # 6. Every seal is signed and agrees with log and checkpoint.
-        seals = read_seals(examination, reading)
-        _judge_batches(_Course(examination, reading, seals, time))
-        # 13. Derived files have the digests in their names.
-        judge_derived(examination)
-        # 14. No other file is there, but for traces of an interrupted run, which are named.
-        judge_unsealed(examination, reading, seals)
-        judge_strangers(examination, reading, seals)
+        if not is_newer(examination):
+            _judge_sealed(examination, reading, time)
     return Verdict(
         findings=tuple(examination.findings.values()),
         counts={name: examination.counts[name] for name in COUNTED},
         trusted_time=time.in_words(),
     )
+
+
+def _judge_sealed(examination: Examination, reading: LogReading, time: TrustedTime) -> None:
+    """Steps 6 to 14: everything that lies in batches, and what else there is."""
+    # 6. Every seal is signed and agrees with log and checkpoint.
+    seals = read_seals(examination, reading)
+    _judge_batches(_Course(examination, reading, seals, time))
+    # 13. Derived files have the digests in their names.
+    judge_derived(examination)
+    # 14. No other file is there, but for traces of an interrupted run, which are named.
+    judge_unsealed(examination, reading, seals)
+    judge_strangers(examination, reading, seals)
 
 
 @dataclass(slots=True)
@@ -102,6 +111,7 @@ def _judge_batches(course: _Course) -> None:
     for batch_id in sorted(course.seals.seals.keys() - done):
         _judge_batch(course, batch_id, None)
     judge_submissions(course.examination, course.submissions)
+    judge_time_as_a_whole(TokenJudge(course.examination, course.reading, course.time))
 
 
 def _read_batch(examination: Examination, segment: Segment) -> LoggedBatch | None:
@@ -130,11 +140,13 @@ def _judge_batch(course: _Course, batch_id: str, batch: LoggedBatch | None) -> N
         # 10. Rows that refer to each other agree, and every accepted item is there or known to wait.
         judge_references(examination, batch, tables, course.submissions)
     # 11. Every token is over its checkpoint, under pinned roots, and not older than what it covers.
-    judge_tokens(examination, course.reading, editions, held, course.time)
+    judge = TokenJudge(examination, course.reading, course.time)
+    tokens = judge_tokens(judge, editions, held)
     if batch is not None:
         # 12. Earlier tokens that the log speaks of exist, and were logged after they were made.
-        judge_renewals(examination, batch, tables, course)
+        judge_renewals(judge, course.seals, tables, Renewing(batch, tokens))
     held.records.clear()
+    held.runs.clear()
     held.tables.clear()
 
 
@@ -142,6 +154,8 @@ def _files_of(course: _Course, seal: Seal) -> dict[str, FileFacts]:
     """The files that the seal names, its checkpoint among them."""
     key = checkpoint_key(seal.checkpoint_size)
     size_bytes = course.examination.store.size_bytes(key) if key in course.examination.keys else 0
+    if size_bytes > LARGEST_NOTE_BYTES:
+        return dict(seal.files)  # step 4 has said that it is no checkpoint
     return {**seal.files, key: FileFacts(sha256=seal.checkpoint_sha256, size_bytes=size_bytes)}
 
 
@@ -150,5 +164,5 @@ def _refuse_foreign(examination: Examination) -> None:
     known = (DESCRIPTION_KEY, "log/", "seals/")
     if examination.keys and not any(key.startswith(known) for key in examination.keys):
         example = min(examination.keys)
-        msg = f"{examination.settings.archive} isn't an archive; it holds {example}, for example."
+        msg = f"{examination.store.place} isn't an archive; it holds {example}, for example."
         raise ForeignArchive(msg, remedy="Nothing was changed. Name the home of a deployment.")

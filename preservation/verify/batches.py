@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from preservation.custody.entries import Entry
-from preservation.custody.log import lines_of
 from preservation.verify.examination import Examination, FileFacts
 from preservation.verify.log import Segment
 from preservation.verify.seals import parse_files
@@ -37,6 +36,12 @@ class LoggedBatch:
     events: dict[str, Entry] = field(default_factory=dict)
     """By event key."""
 
+    @property
+    def tables(self) -> set[str]:
+        """The tables that have a manifest file, known ones or not."""
+        matches = filter(None, map(BATCH_KEY.fullmatch, self.files))
+        return {match["table"] for match in matches if match["table"]}
+
     def table_key(self, table: str) -> str | None:
         """Archive key of the manifest file of *table*."""
         for key in self.files:
@@ -54,7 +59,7 @@ def read_batch(examination: Examination, segment: Segment) -> LoggedBatch:
     """
     assert segment.batch_id is not None, "only segments with a packing entry are read as batches"
     batch = LoggedBatch(batch_id=segment.batch_id, segment=segment.key)
-    for line in lines_of(examination.read(segment.key)):
+    for line in examination.lines(segment.key):
         entry = Entry.parse(line)
         if "files" in entry.body:
             batch.files = parse_files(mapping_in(entry.body, "files"))

@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from preservation.errors import PreservationError, ProgramMissing
+from preservation.custody.entries import EntryTooNew
+from preservation.custody.segments import LARGEST_LINE_BYTES
+from preservation.errors import ArchiveTooNew, PreservationError, ProgramMissing
 from preservation.model.digests import chunks_of
 from preservation.model.findings import Finding, Severity
 from preservation.settings import Settings
+from preservation.store.bounded import LARGEST_DOCUMENT_BYTES
 from preservation.store.port import ObjectStore, checked_key
 
 Progress = Callable[[int, int], None]
@@ -18,6 +21,12 @@ Progress = Callable[[int, int], None]
 
 DAMAGE = (LookupError, OSError, RecursionError, TypeError, ValueError, PreservationError)
 """What reading and parsing damaged bytes may raise; each becomes a finding about its file."""
+
+NEWER_VERSION = "newer-software"
+"""The rule of a gap: a newer version of this software wrote it, so that it can't be judged here.
+
+No store may report a rule of this name: whoever can write beside an archive would end the examination.
+"""
 
 COUNTED = ("files", "bytes", "entries", "batches", "rows", "objects", "tokens")
 
@@ -61,6 +70,8 @@ class Examination:
                     self.broken("unexpected-file", key, "a plain file", "a link or a special file")
         self.keys = frozenset(plain)
         self.counts["files"], self.counts["bytes"] = len(plain), self.total_bytes
+        for seen in self.store.anomalies():
+            self._found(seen.rule, seen.subject, seen.expected, seen.observed, seen.severity)
 
     def broken(self, rule: str, subject: str, expected: str, observed: str) -> None:
         """Something refutes the claim."""
@@ -85,6 +96,8 @@ class Examination:
             yield
         except ProgramMissing:
             raise
+        except (ArchiveTooNew, EntryTooNew) as error:
+            self.gap(NEWER_VERSION, subject, "what this version knows; use a newer one", f"{error}")
         except DAMAGE as error:
             self.broken(rule, subject, "readable and well-formed", f"{error or type(error).__name__}")
 
@@ -106,8 +119,40 @@ class Examination:
                 yield chunk
 
     def read(self, key: str) -> bytes:
-        """All bytes of the plain file *key*; raises like `chunks`."""
-        return b"".join(self.chunks(key))
+        """All bytes of the plain file *key*, which is small; raises like `chunks`, and ValueError if it
+        is larger than any such file.
+        """
+        found, size_bytes = [], 0
+        for chunk in self.chunks(key):
+            found.append(chunk)
+            size_bytes += len(chunk)
+            if size_bytes > LARGEST_DOCUMENT_BYTES:
+                msg = f"it has {self.store.size_bytes(key)} bytes, too many for what it should be"
+                raise ValueError(msg)
+        return b"".join(found)
+
+    def lines(self, key: str) -> Iterator[bytes]:
+        """The lines of a segment, without their newlines; raises like `chunks`, and ValueError, before
+        the first of them, if its last line has no end.
+        """
+        if key in self.keys:
+            end = max(1, self.store.size_bytes(key))
+            if self.store.read_range(key, end - 1, 1) != b"\n":
+                msg = "a segment is one or more lines, each with a newline at its end"
+                raise ValueError(msg)
+        rest = b""
+        for chunk in self.chunks(key):
+            *lines, rest = (rest + chunk).split(b"\n")
+            yield from lines
+            if len(rest) > LARGEST_LINE_BYTES:
+                msg = f"a line has more than {LARGEST_LINE_BYTES} bytes"
+                raise ValueError(msg)
+
+    @property
+    def is_newer(self) -> bool:
+        """Whether anything was met that a newer version of this software wrote."""
+        gaps = (f for f in self.findings.values() if f.severity is Severity.GAP)
+        return any(f.rule == NEWER_VERSION for f in gaps)
 
     def keys_below(self, prefix: str) -> list[str]:
         """The plain files below *prefix*, sorted."""

@@ -5,92 +5,53 @@ Who is at fault when entries and tiles differ? The side whose tree doesn't lead 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from preservation.custody.appending import CLOCK_TOLERANCE
 from preservation.custody.entries import Entry
 from preservation.custody.keys import PublicKey
-from preservation.custody.log import (
-    CHECKPOINT_PREFIX,
-    CLOCK_TOLERANCE,
-    SEGMENT_PREFIX,
-    checkpoint_key,
-    checkpoint_size,
-    lines_of,
-    segment_key,
-    segment_start,
-)
 from preservation.custody.merkle import HASH_BYTES, leaf_hash
-from preservation.custody.notes import TreeHead, open_note
+from preservation.custody.notes import TreeHead
+from preservation.custody.rotation import KeyChain, is_rotation
+from preservation.custody.segments import SEGMENT_PREFIX, segment_key, segment_start
+from preservation.custody.signing import checkpoint_key
+from preservation.custody.tile_tree import TileTree
 from preservation.custody.tiles import (
     TILE_PREFIX,
     TILE_WIDTH,
     TileBuilder,
     TilePlace,
-    TileTree,
     full_tiles,
     partial_tiles,
 )
 from preservation.verify.examination import DAMAGE, Examination
+from preservation.verify.log_reading import LogReading, Segment
+from preservation.verify.signed_heads import (
+    follow_keys,
+    judge_remembered,
+    judge_witnesses,
+    open_checkpoints,
+    open_remembered,
+    stated_sizes,
+)
+
+__all__ = ["LogReading", "Segment", "judge_tree", "read_log"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Segment:
-    """One append."""
+def read_log(examination: Examination, pinned: Sequence[PublicKey]) -> LogReading:
+    """Step 3, and everything that step 4 needs, in one pass over the entries.
 
-    key: str
-    start: int
-    end: int
-    batch_id: str | None
-    """The batch that its packing entry names."""
-    is_readable: bool
-
-
-@dataclass(slots=True)
-class LogReading:
-    """What one pass over the log gives; its size doesn't grow with the number of entries."""
-
-    pinned: PublicKey
-    first: Entry | None = None
-    size: int = 0
-    segments: list[Segment] = field(default_factory=list)
-    heads: dict[int, TreeHead] = field(default_factory=dict)
-    """Checkpoints with a valid signature, by size."""
-    roots: dict[int, bytes] = field(default_factory=dict)
-    """Recomputed root at each checkpoint's size."""
-    remembered: dict[int, TreeHead] = field(default_factory=dict)
-    """Checkpoints that were kept outside the archive, by size."""
-    latest_at: dict[int, datetime] = field(default_factory=dict)
-    """Latest log time among the entries of each checkpoint."""
-    chain_breaks: list[tuple[str, str, str]] = field(default_factory=list)
-    """(segment of the entry before, segment of the entry, what was seen)."""
-    differing_tiles: list[TilePlace] = field(default_factory=list)
-    """Stored tiles that don't hold what the entries give."""
-    differing_leaves: list[int] = field(default_factory=list)
-    """Entries whose hash isn't the one in a stored tile."""
-    is_whole: bool = True
-    """False: entries are missing, so that what follows can't be tied to the tree."""
-
-    @property
-    def sound_size(self) -> int:
-        """Size of the largest signed tree that the entries lead to."""
-        return max((size for size, head in self.heads.items() if self.is_sound(head)), default=0)
-
-    def is_sound(self, head: TreeHead) -> bool:
-        """Whether the entries lead to this signed root."""
-        return self.roots.get(head.size) == head.root
-
-
-def read_log(examination: Examination, pinned: PublicKey) -> LogReading:
-    """Step 3, and everything that step 4 needs, in one pass over the entries."""
-    reading = LogReading(pinned)
-    _open_checkpoints(examination, reading)
-    _open_remembered(examination, reading)
+    Who may have signed a checkpoint is known only after it, for the log itself says so.
+    """
+    reading = LogReading(KeyChain.of(pinned), sizes=stated_sizes(examination))
     pass_over = _Pass(examination, reading)
     for key in examination.keys_below(SEGMENT_PREFIX):
         with examination.about("log-segment", key):
             pass_over.segment(key, segment_start(key))
+    follow_keys(examination, reading)
+    open_checkpoints(examination, reading)
+    open_remembered(examination, reading)
     pass_over.finish()
     return reading
 
@@ -98,49 +59,10 @@ def read_log(examination: Examination, pinned: PublicKey) -> LogReading:
 def judge_tree(examination: Examination, reading: LogReading) -> None:
     """Step 4."""
     _judge_checkpoints(examination, reading)
-    _judge_remembered(examination, reading)
+    judge_remembered(examination, reading)
+    judge_witnesses(examination, reading)
     _judge_tiles(examination, reading)
     _judge_presence(examination, reading)
-
-
-def _open_checkpoints(examination: Examination, reading: LogReading) -> None:
-    for key in examination.keys_below(CHECKPOINT_PREFIX):
-        with examination.about("checkpoint", key):
-            size = checkpoint_size(key)
-            head = TreeHead.parse(open_note(examination.read(key), reading.pinned))
-            examination.accounted.add(key)
-            if (head.origin, head.size) == (reading.pinned.name, size):
-                reading.heads[size] = head
-            else:
-                examination.broken(
-                    "checkpoint", key, f"{reading.pinned.name}, {size}", f"{head.origin}, {head.size}"
-                )
-
-
-def _open_remembered(examination: Examination, reading: LogReading) -> None:
-    """Whatever the log's owner keeps outside as ``<any name>.checkpoint`` beside the pinned key."""
-    for path in sorted(examination.settings.trust.glob("*.checkpoint")):
-        try:
-            head = TreeHead.parse(open_note(path.read_bytes(), reading.pinned))
-        except (OSError, ValueError) as error:
-            examination.gap("remembered-checkpoint", str(path), "a checkpoint of this log", str(error))
-        else:
-            reading.remembered[head.size] = head
-
-
-def _judge_remembered(examination: Examination, reading: LogReading) -> None:
-    """The log still begins with what was seen of it from outside."""
-    for size, head in sorted(reading.remembered.items()):
-        if reading.roots.get(size, head.root) != head.root:
-            seen = reading.roots[size].hex()
-            examination.broken("log-forked-or-rewritten", checkpoint_key(size), head.root.hex(), seen)
-        elif size > reading.size:
-            examination.broken(
-                "log-rolled-back",
-                segment_key(reading.size),
-                f"{size} entries",
-                f"{reading.size} entries",
-            )
 
 
 class _Pass:
@@ -166,20 +88,19 @@ class _Pass:
             return
         if start > self._reading.size:
             self._missing(start)
-        lines = lines_of(self._examination.read(key))
-        entries = [self._entry(key, start + number, line) for number, line in enumerate(lines)]
-        self._examination.counts["entries"] += len(lines)
-        readable = [entry for entry in entries if entry is not None]
-        if start == 0 and entries[0] is not None:
-            self._reading.first = entries[0]
+        packed: list[object] = []
+        end, is_readable = start, True
+        for line in self._examination.lines(key):
+            entry = self._entry(key, end, line)
+            if end == 0:
+                self._reading.first = entry
+            if entry is not None and "files" in entry.body:
+                packed.append(entry.body.get("batch_id"))
+            is_readable, end = is_readable and entry is not None, end + 1
+        self._examination.counts["entries"] += end - start
+        batch_id = packed[0] if len(packed) == 1 and isinstance(packed[0], str) else None
         self._reading.segments.append(
-            Segment(
-                key=key,
-                start=start,
-                end=start + len(lines),
-                batch_id=_packed_batch(readable),
-                is_readable=len(readable) == len(lines),
-            )
+            Segment(key=key, start=start, end=end, batch_id=batch_id, is_readable=is_readable)
         )
 
     def _resume_after_damage(self, start: int) -> None:
@@ -210,13 +131,15 @@ class _Pass:
                 seen = f"entry {index} doesn't follow the entry before it"
                 self._reading.chain_breaks.append((self._previous_key or key, key, seen))
             self._judge_time(key, entry)
+            if is_rotation(entry):
+                self._reading.rotations.append((key, entry))
         self._previous, self._previous_key, self._is_chained = leaf.hex(), key, True
         self._reading.size = index + 1
         if self._tree is not None:
             self._tree.append(leaf)
-            if index + 1 in self._reading.heads or index + 1 in self._reading.remembered:
+            if index + 1 in self._reading.sizes:
                 self._reading.roots[index + 1] = self._tree.root()
-        if index + 1 in self._reading.heads and self._latest is not None:
+        if index + 1 in self._reading.sizes and self._latest is not None:
             self._reading.latest_at[index + 1] = self._latest
         return entry
 
@@ -271,11 +194,6 @@ class _Pass:
                 for at in range(0, len(expected), HASH_BYTES)
                 if stored[at : at + HASH_BYTES] != expected[at : at + HASH_BYTES]
             ]
-
-
-def _packed_batch(entries: list[Entry]) -> str | None:
-    named = [entry.body.get("batch_id") for entry in entries if "files" in entry.body]
-    return named[0] if len(named) == 1 and isinstance(named[0], str) else None
 
 
 def _stored_tiles(examination: Examination) -> Mapping[tuple[int, int], list[int]]:

@@ -8,12 +8,15 @@ from preservation.verify.batches import LoggedBatch
 from preservation.verify.examination import Examination
 from preservation.verify.files import HeldFiles, blob_key
 from preservation.verify.rows import Tables
+from preservation.verify.runs import judge_runs
 
 
 def judge_objects(
     examination: Examination, batch: LoggedBatch, tables: Tables, held: HeldFiles
 ) -> None:
     """Step 9 for one batch."""
+    captures = batch.table_key("captures") or batch.segment
+    judge_runs(examination, tables.get("captures", ()), held.runs, captures)
     key = batch.table_key("objects") or batch.segment
     for row in tables.get("objects", ()):
         examination.counts["objects"] += 1

@@ -20,6 +20,8 @@ class Submissions:
 
     promised: dict[str, int] = field(default_factory=dict)
     sealed: Counter[str] = field(default_factory=Counter)
+    is_complete: bool = True
+    """False once a batch's tables couldn't be read, which is reported then."""
 
 
 def judge_references(
@@ -27,6 +29,7 @@ def judge_references(
 ) -> None:
     """Step 10 for one batch; left out, with its files reported, if a table can't be read."""
     if len(tables) < len(BATCH_TABLES):
+        submissions.is_complete = False
         return
     _Judging(examination, batch, tables).judge()
     for row in tables["submissions"]:
@@ -34,7 +37,7 @@ def judge_references(
         submissions.promised[str(row["submission_id"])] = accepted if isinstance(accepted, int) else 0
     submissions.sealed.update(str(row["submission_id"]) for row in tables["items"])
     for row in tables["items"]:
-        if str(row["submission_id"]) not in submissions.promised:
+        if submissions.is_complete and str(row["submission_id"]) not in submissions.promised:
             key = batch.table_key("items") or batch.segment
             expected = f"the submission of item {row['item_id']}"
             examination.broken("submission-unknown", key, expected, "no such row up to this batch")

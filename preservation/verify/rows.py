@@ -6,8 +6,17 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from preservation.custody.entries import Entry
+from preservation.errors import UPGRADE, ArchiveTooNew
 from preservation.manifest import read_table
-from preservation.model.tables import EVENTS, MANIFEST_TABLES, TIMESTAMPS, Row, Table, row_digest
+from preservation.model.tables import (
+    EVENTS,
+    MANIFEST_TABLES,
+    TABLES,
+    TIMESTAMPS,
+    Row,
+    Table,
+    row_digest,
+)
 from preservation.verify.batches import LoggedBatch
 from preservation.verify.examination import Examination
 from preservation.verify.files import HeldFiles
@@ -21,9 +30,12 @@ BATCH_TABLES = tuple(table for table in MANIFEST_TABLES if table is not TIMESTAM
 def read_rows(examination: Examination, batch: LoggedBatch, held: HeldFiles) -> Tables:
     """Step 8 for one batch; gives its rows."""
     found: dict[str, Sequence[Row]] = {}
+    _refuse_newer(examination, batch)
     for table in BATCH_TABLES:
         key = batch.table_key(table.name)
-        if key is None:
+        if key is None and table.name not in batch.row_counts and table.name not in batch.rows:
+            found[table.name] = ()  # the batch is older than the table
+        elif key is None:
             examination.broken("manifest", batch.segment, f"a {table.name} file", "none named")
         elif key in held.tables:
             with examination.about("manifest", key):
@@ -32,10 +44,19 @@ def read_rows(examination: Examination, batch: LoggedBatch, held: HeldFiles) -> 
     return found
 
 
+def _refuse_newer(examination: Examination, batch: LoggedBatch) -> None:
+    """Tables that this version doesn't know: nothing is said of them but that their files are whole."""
+    for table in sorted((batch.tables | batch.row_counts.keys() | batch.rows.keys()) - TABLES.keys()):
+        with examination.about("manifest", batch.table_key(table) or batch.segment):
+            msg = f"A table {table} is newer than this software."
+            raise ArchiveTooNew(msg, remedy=UPGRADE)
+
+
 def parse_table(examination: Examination, key: str, content: bytes, table: Table) -> Sequence[Row]:
     """The rows of a manifest file, each digest recomputed.
 
     Raises:
+        ArchiveTooNew: A newer version of this software wrote it.
         ValueError: The file can't be read.
     """
     rows = read_table(content, table)

@@ -1,152 +1,150 @@
-"""Steps 11 and 12: trusted time, from both sides, and whose word it rests on."""
+"""Step 11: every token is over its checkpoint, accepted by all judges, and not older than the log."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Protocol
+from dataclasses import dataclass
+
+from cryptography import x509
 
 from preservation.custody import CLOCK_TOLERANCE, checkpoint_key
 from preservation.errors import TokenRejected
 from preservation.model.tables import TIMESTAMPS, Row
-from preservation.model.vocabulary import EventType
-from preservation.timestamp import Expectation, TokenFacts, check_token
-from preservation.verify.batches import BATCH_KEY, LoggedBatch
+from preservation.timestamp import Expectation, TokenFacts, check_token, read_lists
+from preservation.verify.anchored import judge_anchors
+from preservation.verify.batches import BATCH_KEY
 from preservation.verify.examination import Examination
 from preservation.verify.files import HeldFiles
 from preservation.verify.log import LogReading
-from preservation.verify.rows import Tables, parse_table
-from preservation.verify.seals import ACCEPTED, Seal, SealReading, StampClaim
+from preservation.verify.rows import parse_table
+from preservation.verify.seals import ACCEPTED, SEALED, Seal, StampClaim
+from preservation.verify.trusted_time import TrustedTime
 
 TEST_WARNING = "its tokens prove nothing about time: trial and test use only"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenClaim:
+    """A token that a seal or a log entry speaks of."""
+
+    key: str
+    authority: str
+    checkpoint_size: int
+    is_test_authority: bool
+    is_late: bool | None
+    claimed_by: str
+    """Archive key of what speaks of it."""
+
+
 @dataclass(slots=True)
-class TrustedTime:
-    """Tokens accepted so far."""
+class TokenJudge:
+    """Judges one token after the other."""
 
-    gen_times: dict[str, datetime] = field(default_factory=dict)
-    """By token key."""
-    vouched: dict[str, set[bool]] = field(default_factory=dict)
-    """Batch to whether its tokens are of a test authority."""
+    examination: Examination
+    reading: LogReading
+    time: TrustedTime
 
-    def in_words(self) -> str:
-        """Who vouches for the time of what is sealed."""
-        independent = [False in kinds for kinds in self.vouched.values()]
-        if independent and all(independent):
-            return "independent"
-        if any(independent):
-            return "partly independent"
-        return "test authority only" if any(self.vouched.values()) else "none"
+    def judge(self, claim: TokenClaim) -> TokenFacts | None:
+        """The facts in the token; None if they can't be had, which is then reported."""
+        with self.examination.about("token", claim.key):
+            return self._check(claim)
+        return None
+
+    def _check(self, claim: TokenClaim) -> TokenFacts | None:
+        examination = self.examination
+        is_known = claim.checkpoint_size in self.reading.heads
+        if claim.key not in examination.named or examination.is_blamed(claim.key) or not is_known:
+            return None
+        roots = _roots(examination, claim.authority)
+        if roots is None:
+            return None
+        lists_pem = _lists(examination, claim)
+        message = examination.read(checkpoint_key(claim.checkpoint_size))
+        expectation = Expectation(
+            authority=claim.authority,
+            policies=_policies(examination, claim.authority),
+            lists_pem=lists_pem,
+        )
+        try:
+            facts = check_token(examination.read(claim.key), message, roots, expectation)
+        except TokenRejected as error:
+            expected = "a token over the checkpoint, under trusted roots"
+            examination.broken("token", claim.key, expected, error.message)
+            return None
+        examination.counts["tokens"] += 1
+        self._judge_facts(claim, facts)
+        self.time.accepted(claim.key, claim.authority, facts, read_lists(lists_pem))
+        return facts
+
+    def _judge_facts(self, claim: TokenClaim, facts: TokenFacts) -> None:
+        examination = self.examination
+        latest = self.reading.latest_at.get(claim.checkpoint_size)
+        if latest is not None and latest > facts.gen_time + CLOCK_TOLERANCE:
+            expected = f"entries up to {facts.gen_time}"
+            examination.broken("log-time-after-token", claim.key, expected, f"{latest}")
+        if latest is not None:
+            is_late = facts.gen_time > latest + CLOCK_TOLERANCE
+            self._judge_lateness(claim, is_late=is_late, seen=f"{latest}, stamped {facts.gen_time}")
+        if facts.is_test and not claim.is_test_authority:
+            examination.broken(
+                "test-authority-hidden", claim.claimed_by, "named as a test authority", "not so named"
+            )
+        if facts.is_test or claim.is_test_authority:
+            examination.note(
+                "test-authority", claim.authority, "an independent authority", TEST_WARNING
+            )
+
+    def _judge_lateness(self, claim: TokenClaim, *, is_late: bool, seen: str) -> None:
+        if claim.is_late is not None and claim.is_late != is_late:
+            words = {True: "late", False: "on time"}
+            self.examination.broken(
+                "late-token-hidden",
+                claim.claimed_by,
+                f"{claim.key} named as {words[is_late]}",
+                words[claim.is_late],
+            )
+        if is_late:
+            self.examination.note("late-token", claim.key, "a token made when it was logged", seen)
 
 
-def judge_tokens(
-    examination: Examination,
-    reading: LogReading,
-    editions: Sequence[Seal],
-    held: HeldFiles,
-    time: TrustedTime,
-) -> None:
-    """Step 11 for the seals of one batch."""
+def judge_tokens(judge: TokenJudge, editions: Sequence[Seal], held: HeldFiles) -> dict[str, TokenFacts]:
+    """Step 11 for the seals of one batch: what was accepted, by token key."""
+    examination = judge.examination
     seen_tables: set[str] = set()
+    facts: dict[str, TokenFacts] = {}
+    kinds: set[bool] = set()
     for seal in editions:
-        kinds = time.vouched.setdefault(seal.batch_id, set())
         for stamp in seal.stamps:
-            if stamp.token_key is not None:
-                with examination.about("token", stamp.token_key):
-                    facts = _check(examination, reading, seal, stamp)
-                    if facts is not None:
-                        time.gen_times[stamp.token_key] = facts.gen_time
-                        kinds.add(facts.is_test or stamp.is_test_authority)
+            found = _judge_stamp(judge, seal, stamp, facts)
+            if found is not None:
+                facts[str(stamp.token_key)] = found
+                kinds.add(found.is_test or stamp.is_test_authority)
         _judge_table(examination, seal, held, seen_tables)
-    for seal in editions[-1:]:
-        _report_pending(examination, seal)
-
-
-class Course(Protocol):
-    """What the seals and tokens up to here established."""
-
-    @property
-    def seals(self) -> SealReading:
-        """All seals."""
-
-    @property
-    def time(self) -> TrustedTime:
-        """Tokens accepted so far."""
-
-
-def judge_renewals(
-    examination: Examination, batch: LoggedBatch, tables: Tables, course: Course
-) -> None:
-    """Step 12: what the log says of earlier tokens holds, and was logged after they were made."""
-    key = batch.table_key("events") or batch.segment
-    for row in tables.get("events", ()):
-        if row["event_type"] == EventType.TIMESTAMPING:
-            with examination.about("timestamping-event", key):
-                detail = json.loads(str(row["detail_json"]))
-                sealed = str(detail.get("batch_id"))
-                if sealed not in course.seals.batches_with_seal:
-                    expected = f"the seal that event {row['event_id']} speaks of"
-                    examination.broken("missing-file", f"seals/{sealed}.json", expected, "nothing")
-                _judge_renewal(examination, batch, row, detail.get("token_key"), course.time)
-
-
-def _judge_renewal(
-    examination: Examination, batch: LoggedBatch, row: Row, token_key: object, time: TrustedTime
-) -> None:
-    entry, gen_time = batch.events.get(str(row["event_id"])), time.gen_times.get(str(token_key))
-    if entry is not None and gen_time is not None and entry.at < gen_time - CLOCK_TOLERANCE:
-        examination.broken(
-            "log-time-before-token",
-            batch.segment,
-            f"not before {gen_time}, when {token_key} was made",
-            f"entry {entry.index} at {entry.at}",
-        )
-
-
-def _check(
-    examination: Examination, reading: LogReading, seal: Seal, stamp: StampClaim
-) -> TokenFacts | None:
-    """The facts in the stamp's token; None if they can't be had, which is then reported."""
-    key = str(stamp.token_key)
-    if key not in seal.files:
-        examination.broken("token", seal.key, f"{key} among its files", "not named")
-        return None
-    if examination.is_blamed(key) or seal.checkpoint_size not in reading.heads:
-        return None
-    roots = _roots(examination, stamp.authority)
-    if roots is None:
-        return None
-    message = examination.read(checkpoint_key(seal.checkpoint_size))
-    expectation = Expectation(authority=stamp.authority)
-    try:
-        facts = check_token(examination.read(key), message, roots, expectation)
-    except TokenRejected as error:
-        examination.broken(
-            "token", key, "a token over the checkpoint, under trusted roots", error.message
-        )
-        return None
-    examination.counts["tokens"] += 1
-    _judge_facts(examination, reading, seal, stamp, facts)
+    if editions:
+        judge.time.batches[frozenset(kinds)] += 1
+        _report_missing(examination, editions[-1], facts)
+        judge_anchors(examination, judge.reading, editions)
     return facts
 
 
-def _judge_facts(
-    examination: Examination, reading: LogReading, seal: Seal, stamp: StampClaim, facts: TokenFacts
-) -> None:
-    latest = reading.latest_at.get(seal.checkpoint_size)
-    if latest is not None and latest > facts.gen_time + CLOCK_TOLERANCE:
-        examination.broken(
-            "log-time-after-token", str(stamp.token_key), f"entries up to {facts.gen_time}", f"{latest}"
-        )
-    if facts.is_test and not stamp.is_test_authority:
-        examination.broken(
-            "test-authority-hidden", seal.key, "named as a test authority", "not so named"
-        )
-    if facts.is_test or stamp.is_test_authority:
-        examination.note("test-authority", stamp.authority, "an independent authority", TEST_WARNING)
+def _judge_stamp(
+    judge: TokenJudge, seal: Seal, stamp: StampClaim, known: dict[str, TokenFacts]
+) -> TokenFacts | None:
+    key = stamp.token_key
+    if key is None or key in known:
+        return None
+    if key not in seal.files:
+        judge.examination.broken("token", seal.key, f"{key} among its files", "not named")
+        return None
+    claim = TokenClaim(
+        key=key,
+        authority=stamp.authority,
+        checkpoint_size=seal.checkpoint_size,
+        is_test_authority=stamp.is_test_authority,
+        is_late=stamp.is_late,
+        claimed_by=seal.key,
+    )
+    return judge.judge(claim)
 
 
 def _roots(examination: Examination, authority: str) -> bytes | None:
@@ -161,17 +159,46 @@ def _roots(examination: Examination, authority: str) -> bytes | None:
         return None
 
 
-def _report_pending(examination: Examination, seal: Seal) -> None:
+def _policies(examination: Examination, authority: str) -> tuple[str, ...]:
+    """The policies that the settings allow this authority; none for one that isn't configured."""
+    configured = examination.settings.authorities
+    return next((known.policies for known in configured if known.name == authority), ())
+
+
+def _lists(examination: Examination, claim: TokenClaim) -> bytes:
+    """The revocation lists kept with the token, and those that the verifier brought along."""
+    key = claim.key.removesuffix(".tsr") + ".crl.pem"
+    kept = examination.read(key) if key in examination.named and key in examination.keys else b""
+    path = examination.settings.trust / f"{claim.authority}.crl.pem"
+    return b"".join(
+        _readable(examination, named, content)
+        for named, content in ((key, kept), (str(path), path.read_bytes() if path.exists() else b""))
+    )
+
+
+def _readable(examination: Examination, subject: str, content: bytes) -> bytes:
+    try:
+        found: tuple[x509.CertificateRevocationList, ...] = read_lists(content)
+    except ValueError as error:
+        examination.gap("revocation-list", subject, "readable revocation lists", f"{error}")
+        return b""
+    return content if found else b""
+
+
+def _report_missing(examination: Examination, seal: Seal, facts: dict[str, TokenFacts]) -> None:
+    """What the newest edition lacks, by its own quorum and by the verifier's."""
     for stamp in seal.stamps:
         if stamp.status != ACCEPTED:
-            examination.gap(
-                "time-stamp-pending",
-                seal.key,
-                f"a token of {stamp.authority}",
-                stamp.detail or "none yet",
-            )
+            seen = stamp.detail or "none yet"
+            report = examination.note if seal.status == SEALED else examination.gap
+            report("time-stamp-pending", seal.key, f"a token of {stamp.authority}", seen)
     if not seal.stamps:
         examination.gap("time-stamp-pending", seal.key, "a token", "no authority is configured")
+    accepted = {stamp.authority for stamp in seal.stamps if stamp.token_key in facts}
+    quorum = examination.settings.time_quorum
+    if quorum is not None and len(accepted) < quorum:
+        seen = f"{len(accepted)}: {', '.join(sorted(accepted)) or 'none'}"
+        examination.gap("time-quorum", seal.key, f"tokens of {quorum} authorities", seen)
 
 
 def _judge_table(examination: Examination, seal: Seal, held: HeldFiles, seen_tables: set[str]) -> None:
@@ -182,9 +209,7 @@ def _judge_table(examination: Examination, seal: Seal, held: HeldFiles, seen_tab
             with examination.about("manifest", key):
                 rows = parse_table(examination, key, held.tables[key], TIMESTAMPS)
                 stored = {_stored_stamp(row) for row in rows}
-                stated = {
-                    (s.authority, s.is_test_authority, s.status, s.token_key) for s in seal.stamps
-                }
+                stated = {_stated_stamp(stamp) for stamp in seal.stamps}
                 if stored != stated or any(row["batch_id"] != seal.batch_id for row in rows):
                     examination.broken("timestamps-table", key, f"{stated}", f"{stored}")
                 _judge_digests(examination, seal, key, rows)
@@ -203,4 +228,15 @@ def _timestamp_tables(seal: Seal) -> list[str]:
 
 
 def _stored_stamp(row: Row) -> tuple[object, ...]:
-    return tuple(row[name] for name in ("authority", "is_test_authority", "status", "token_key"))
+    names = ("authority", "is_test_authority", "status", "token_key", "is_late")
+    return tuple(row[name] for name in names)
+
+
+def _stated_stamp(stamp: StampClaim) -> tuple[object, ...]:
+    return (
+        stamp.authority,
+        stamp.is_test_authority,
+        stamp.status,
+        stamp.token_key,
+        stamp.is_late,
+    )

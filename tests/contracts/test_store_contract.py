@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import multiprocessing
 import os
 import threading
+import uuid
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from preservation.errors import StoreConflict, StoreFull
+from preservation import clock
+from preservation.errors import StoreConflict, StoreFull, StoreUnavailable, StoreUnfit
 from preservation.model.digests import sha256_of
+from preservation.settings import StorageSettings
 from preservation.store.disk import DiskStore
 from preservation.store.memory import MemoryStore
+from preservation.store.object_lock import ObjectLockStore
+from preservation.store.s3_multipart import PartSizes
 
 
 class StoreContract:
@@ -103,6 +110,32 @@ class StoreContract:
         with pytest.raises(ValueError, match="isn't a key"):
             store.put(key, b"x")
 
+    def test_a_stream_can_be_sought_like_a_file(self, store):
+        store.put("a", bytes(range(256)) * 4000)
+
+        with store.open("a") as stream:
+            stream.seek(1000)
+            middle = stream.read(3)
+            stream.seek(-1, os.SEEK_END)
+            end = stream.read()
+            stream.seek(0)
+            start = stream.read(2)
+        assert (start, middle, end) == (b"\x00\x01", bytes([232, 233, 234]), b"\xff")
+
+    def test_an_empty_object_is_one(self, store):
+        store.put("empty", b"")
+
+        assert store.has("empty")
+        assert store.read("empty") == store.read_range("empty", 0, 9) == b""
+
+    def test_a_copy_is_described_and_nothing_lies_beside_it(self, store):
+        store.put("a/b", b"content")
+
+        copy = store.stored_copy("a/b")
+        assert (copy.key, copy.size_bytes) == ("a/b", 7)
+        assert list(store.anomalies()) == []
+        assert store.place
+
     def test_one_of_many_threads_wins_a_claim(self, store):
         wins = []
         threads = [
@@ -162,6 +195,125 @@ class TestDiskStore(StoreContract):
             wins = pool.map(_claim, [tmp_path] * 8)
 
         assert sorted(wins) == [False] * 7 + [True]
+
+
+class TestObjectLockStore(StoreContract):
+    """Against a real S3 server; nothing of it is skipped anywhere."""
+
+    @pytest.fixture
+    def place(self, s3_server):
+        return s3_server.place(f"t/{uuid.uuid4()}")
+
+    @pytest.fixture
+    def store(self, place):
+        return ObjectLockStore(place)
+
+    def test_every_object_is_locked_in_compliance_mode(self, store):
+        store.put("a", b"content")
+
+        copy = store.stored_copy("a")
+        assert copy.lock_mode == "COMPLIANCE"
+        assert copy.retain_until > clock.now() + timedelta(hours=23)
+        assert copy.version_id
+        assert copy.sha256 == sha256_of(b"content")
+        assert not copy.legal_hold
+
+    def test_a_legal_hold_is_laid_if_asked_for(self, s3_server, place):
+        store = ObjectLockStore(dataclasses.replace(place, legal_hold=True))
+        store.put("a", b"content")
+
+        assert store.stored_copy("a").legal_hold
+
+    def test_a_large_file_goes_in_parts_and_reads_back_whole(self, place, tmp_path):
+        store = ObjectLockStore(place, sizes=_SMALL_PARTS)
+        path = tmp_path / "file"
+        path.write_bytes(os.urandom(11_000_000))
+        sha256 = sha256_of(path.read_bytes())
+
+        store.put_file("large", path, sha256)
+        store.put_file("large", path, sha256)
+
+        assert store.read("large") == path.read_bytes()
+        assert store.stored_copy("large").lock_mode == "COMPLIANCE"
+
+    def test_a_large_file_that_changed_meanwhile_is_refused_and_invisible(self, place, tmp_path):
+        store = ObjectLockStore(place, sizes=_SMALL_PARTS)
+        path = tmp_path / "file"
+        path.write_bytes(os.urandom(6_000_000))
+
+        with pytest.raises(StoreConflict, match="changed while it waited"):
+            store.put_file("large", path, sha256_of(b"as promised"))
+        assert not store.has("large")
+
+    def test_other_bytes_in_parts_are_refused_and_the_first_stay(self, place, tmp_path):
+        store = ObjectLockStore(place, sizes=_SMALL_PARTS)
+        store.put("large", b"first")
+        path = tmp_path / "file"
+        path.write_bytes(os.urandom(6_000_000))
+
+        with pytest.raises(StoreConflict, match="other bytes"):
+            store.put_file("large", path, sha256_of(path.read_bytes()))
+        assert store.read("large") == b"first"
+
+    def test_a_version_laid_over_the_original_is_an_alarm_and_never_read(self, s3_server, store, place):
+        store.put("a", b"original")
+        s3_server.client().put_object(Bucket=place.bucket, Key=f"{place.prefix}/a", Body=b"forged")
+
+        afresh = ObjectLockStore(place)
+        assert afresh.read("a") == b"original"
+        assert [(f.rule, f.subject) for f in afresh.anomalies()] == [("newer-version", "a")]
+
+    def test_a_delete_marker_is_an_alarm_and_hides_nothing(self, s3_server, store, place):
+        store.put("log/0", b"original")
+        s3_server.client().delete_object(Bucket=place.bucket, Key=f"{place.prefix}/log/0")
+
+        afresh = ObjectLockStore(place)
+        assert list(afresh.keys()) == ["log/0"]
+        assert afresh.read("log/0") == b"original"
+        assert [(f.rule, f.subject) for f in afresh.anomalies()] == [("delete-marker", "log/0")]
+
+    def test_a_key_below_a_delete_marker_cannot_be_claimed_anew(self, s3_server, store, place):
+        store.put("log/0", b"original")
+        s3_server.client().delete_object(Bucket=place.bucket, Key=f"{place.prefix}/log/0")
+
+        with pytest.raises(StoreConflict, match="had a version"):
+            store.claim("log/0", b"a fork")
+        assert ObjectLockStore(place).read("log/0") == b"original"
+
+    def test_more_versions_than_a_page_holds_hide_no_original(self, s3_server, store, place):
+        store.put("a", b"original")
+        store.put("b", b"beside")
+        client = s3_server.client()
+        for number in range(30):
+            client.put_object(Bucket=place.bucket, Key=f"{place.prefix}/a", Body=b"%d" % number)
+
+        afresh = ObjectLockStore(place, page_keys=7)
+        assert list(afresh.keys()) == ["a", "b"]
+        assert (afresh.read("a"), afresh.read("b")) == (b"original", b"beside")
+        assert [f.observed.partition(":")[0] for f in afresh.anomalies()] == ["30 newer"]
+
+    def test_a_bucket_without_object_lock_is_refused(self, s3_server, place):
+        s3_server.create_bucket("unlocked", has_lock=False)
+
+        with pytest.raises(StoreUnfit, match="Object Lock"):
+            ObjectLockStore(dataclasses.replace(place, bucket="unlocked")).require_lock()
+
+    def test_a_bucket_that_is_not_there_is_named(self, place):
+        with pytest.raises(StoreUnavailable, match="no such bucket"):
+            ObjectLockStore(dataclasses.replace(place, bucket="nowhere")).require_lock()
+
+    def test_processes_race_for_one_key_and_one_wins(self, place):
+        with multiprocessing.get_context("spawn").Pool(2) as pool:
+            wins = pool.map(_claim_on_s3, [place] * 6)
+
+        assert sorted(wins) == [False] * 5 + [True]
+
+
+_SMALL_PARTS = PartSizes(largest_single_bytes=5_500_000, part_bytes=5 << 20)
+
+
+def _claim_on_s3(place: StorageSettings) -> bool:
+    return ObjectLockStore(place).claim("key", os.urandom(16))
 
 
 class _OnFullDisk(DiskStore):

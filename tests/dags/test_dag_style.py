@@ -51,10 +51,19 @@ def pipeline_calls(function: ast.FunctionDef) -> list[str]:
     ]
 
 
-def test_there_are_the_five_dags():
+def test_there_are_the_dags_that_the_documentation_names():
     names = {path.stem for path in DAGS}
 
-    assert names == {"intake", "capture", "seal", "cluster", "audit"}
+    assert names == {
+        "intake",
+        "capture",
+        "seal",
+        "timestamp",
+        "renew_timestamps",
+        "cluster",
+        "audit",
+        "replicate",
+    }
 
 
 @pytest.mark.parametrize("path", DAGS, ids=lambda path: path.name)

@@ -30,6 +30,7 @@ def test_every_dag_parses_quickly(dag_bag):
 def test_parsing_imports_no_work():
     code = (
         "import sys; sys.path[:0] = ['dags', 'plugins']; import capture, intake, seal, cluster, audit;"
+        "import timestamp, renew_timestamps, replicate;"
         "print([n for n in sys.modules if n.startswith('preservation')])"
     )
 
@@ -69,8 +70,11 @@ def test_no_dag_catches_up_and_those_that_write_once_run_alone(dag_bag):
     assert {dag.dag_id for dag in dag_bag.dags.values() if dag.max_active_runs == 1} == {
         "intake",
         "seal",
+        "timestamp",
+        "renew_timestamps",
         "cluster",
         "audit",
+        "replicate",
     }
 
 

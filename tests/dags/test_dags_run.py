@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from PIL import Image
 
-ORDER = ("intake", "capture", "seal", "cluster", "audit")
+ORDER = ("intake", "capture", "seal", "timestamp", "renew_timestamps", "cluster", "replicate", "audit")
 TABLES = (
     "submissions",
     "items",

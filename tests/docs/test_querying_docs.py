@@ -8,7 +8,7 @@ import pytest
 from preservation.model.tables import CAPTURES, CLUSTERS, ITEMS, MANIFEST_TABLES, OBJECTS, TABLES
 from preservation.query import run
 from tests.fakes.manifest_rows import row_of
-from tests.fakes.sealed_manifests import SealedManifests
+from tests.fakes.sealed_manifests import SealedManifests, on_disk
 
 PAGE = (Path(__file__).parents[2] / "docs" / "querying.md").read_text("utf-8")
 EXAMPLES = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL) + re.findall(
@@ -32,7 +32,7 @@ def archive(tmp_path_factory) -> Path:
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_every_example_has_an_answer(archive, example):
-    assert run(archive, example).rows
+    assert run(on_disk(archive), example).rows
 
 
 def test_the_page_names_every_view():

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from preservation.manifest import write_table
+from preservation.model.canonical import canonical_json
 from preservation.model.digests import sha256_of
 from preservation.model.tables import CLUSTERS, MANIFEST_TABLES, TABLES, Row
+from preservation.store.disk import DiskStore
+from preservation.store.read_copies import ReadCopies
+
+
+def on_disk(root: Path) -> ReadCopies:
+    """The archive at *root* as a query takes it."""
+    return ReadCopies(DiskStore(root, aside=root), root)
 
 
 class SealedManifests:
@@ -41,11 +48,12 @@ class SealedManifests:
 
     def seal(self, name: str, keys: Sequence[str]) -> None:
         document = {
+            "version": 1,
             "batch_id": name.partition(".")[0],
             "log": {"start": len(list((self.root / "seals").iterdir()))},
             "files": {key: {"sha256": "", "size_bytes": 0} for key in keys},
         }
-        (self.root / f"seals/{name}.json").write_text(json.dumps(document))
+        (self.root / f"seals/{name}.json").write_bytes(canonical_json(document))
 
     def clusters(self, log_size: int, rows: Sequence[Row]) -> None:
         folder = self.root / "derived/clusters"

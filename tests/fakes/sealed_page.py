@@ -6,7 +6,6 @@ that failed.
 from __future__ import annotations
 
 import gzip
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,8 +15,9 @@ from pathlib import Path
 import brotlicffi
 import zstandard
 
+from preservation.model.canonical import canonical_json
 from preservation.model.digests import sha256_of
-from preservation.model.tables import TABLES
+from preservation.model.tables import SCHEMA_VERSION, TABLES
 from preservation.model.urls import NETWORK_LOG_URI, RECORDING_URI
 from preservation.settings import Settings
 from preservation.store.disk import DiskStore
@@ -160,7 +160,8 @@ class SealedPage:
             made.store.put(f"blobs/sha256/{digest[:2]}/{digest[2:4]}/{digest}", blob)
         run = {"warc_file": key, "warc_offset": len(before), "warc_length": warc.stat().st_size}
         manifests.batch("b1", _tables(run))
-        (settings.archive / "archive.json").write_text(json.dumps({"log_origin": settings.log_origin}))
+        description = {"log_origin": settings.log_origin, "schema_version": SCHEMA_VERSION}
+        (settings.archive / "archive.json").write_bytes(canonical_json(description))
         return made
 
 

@@ -9,17 +9,22 @@ from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 
+from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
+
 from preservation import clock
 from preservation.custody import CustodyLog, EntryDraft, SigningKey, sign_document
+from preservation.custody.segments import segment_key, segment_start
+from preservation.custody.tiles import partial_tiles
 from preservation.manifest import write_table
 from preservation.model.canonical import canonical_json, instant
 from preservation.model.digests import fixity_of, sha256_of
-from preservation.model.tables import MANIFEST_TABLES, TABLES
+from preservation.model.tables import TABLES
 from preservation.settings import Settings
 from preservation.store.disk import DiskStore
 from preservation.store.warc import HttpBlock, WarcWriter, http_head
 from preservation.timestamp import create_test_authority, stamp
 from preservation.verify import Verdict, verify_archive
+from tests.fakes.time_stamp_forger import Forger
 
 AGENT = "preservation/test"
 ORIGIN = "small.invalid/log"
@@ -45,7 +50,7 @@ class SmallArchive:
         self.authority = authority
 
     @classmethod
-    def found(cls, home: Path) -> SmallArchive:
+    def found(cls, home: Path, *, schema_version: int = 1) -> SmallArchive:
         archive = cls(home)
         archive.key = SigningKey.generate(home / "keys/log.pem", ORIGIN)
         (home / "trust/log.vkey").write_text(f"{archive.key.public}\n")
@@ -56,7 +61,7 @@ class SmallArchive:
                 "created_at": instant(clock.now()),
                 "log_origin": ORIGIN,
                 "log_public_key": str(archive.key.public),
-                "schema_version": 1,
+                "schema_version": schema_version,
                 "spec_sha256": sha256_of(spec),
             }
         )
@@ -96,6 +101,10 @@ class SmallArchive:
     def verify(self) -> Verdict:
         return verify_archive(self.store, self.settings)
 
+    def trust(self, forger: Forger) -> None:
+        """Pin the forger's root in place of the test authority's."""
+        (self.home / "trust/test-authority.pem").write_bytes(forger.roots.read_bytes())
+
     def overwrite(self, key: str, content: bytes) -> None:
         """What write-once storage would refuse, done behind its back."""
         path = self.root / key
@@ -127,6 +136,8 @@ class Batch:
         self.names = {"item_id": self.item, "capture_id": f"capture-{number}"}
         self.number = number
         self.contents: dict[str, bytes] = {}
+        self.declared = dict(TABLES)
+        """The tables as the software that seals the batch knows them."""
         self.event_details: list[tuple[str, dict]] = [("capture", {})]
 
     def build(self):
@@ -188,6 +199,12 @@ class Batch:
                     "bytes_received": len(page),
                     "tools_json": "{}",
                     "resources_in_doubt": 0,
+                    "warc_file": warc_key,
+                    "warc_offset": place.offset,
+                    "warc_length": place.length,
+                    "warc_sha256": sha256_of(
+                        self.contents[warc_key][place.offset : place.offset + place.length]
+                    ),
                 }
             ],
             "objects": [
@@ -220,6 +237,7 @@ class Batch:
             ],
             "derivations": [],
             "fingerprints": [],
+            "protected": [],
             "events": [
                 {
                     **_EVENT,
@@ -237,11 +255,11 @@ class Batch:
     def write_tables(self):
         """The manifest files for `rows`, which a test may have changed."""
         self.tables = {
-            name: [TABLES[name].row(row) for row in rows] for name, rows in self.rows.items()
+            name: [self.declared[name].row(row) for row in rows] for name, rows in self.rows.items()
         }
-        for table in MANIFEST_TABLES[:-1]:
-            self.contents[f"{self.prefix}/manifest/{table.name}.parquet"] = self._parquet(
-                table, self.tables[table.name]
+        for name, rows in self.tables.items():
+            self.contents[f"{self.prefix}/manifest/{name}.parquet"] = self._parquet(
+                self.declared[name], rows
             )
 
     def _parquet(self, table, rows) -> bytes:
@@ -284,8 +302,8 @@ class Batch:
 
     def append(self):
         log = self.archive.log
-        self.entries = log.append(self.drafts(), since=0)
-        self.checkpoint = log.checkpoint(self.archive.key, size=self.entries[-1].index + 1)
+        self.places = list(log.append(self.drafts(), since=0).values())
+        self.checkpoint = log.checkpoint(self.archive.key, size=self.places[-1] + 1)
 
     def seal(self, *, answer=None, **changes):
         """*answer* stands in for the authority's; None in it means that there was none."""
@@ -306,6 +324,9 @@ class Batch:
             prefix = f"log/tokens/{self.checkpoint.size:012}/test-authority"
             stamps = {f"{prefix}.tsr": token.token, f"{prefix}.chain.pem": token.chain_pem}
             row |= {"token_key": f"{prefix}.tsr", "token_sha256": sha256_of(token.token)}
+            row["is_late"] = getattr(token, "is_late", None)
+            if getattr(token, "lists_pem", b""):
+                stamps[f"{prefix}.crl.pem"] = token.lists_pem
         timestamps = TABLES["timestamps"]
         stamps[f"{self.prefix}/manifest/timestamps.parquet"] = self._parquet(
             timestamps, [timestamps.row(row)]
@@ -317,9 +338,14 @@ class Batch:
             f"seals/{self.batch_id}.json", sign_document(self.document, self.archive.key)
         )
 
+    def _segment_keys(self):
+        starts = [segment_start(key) for key in self.archive.store.keys("log/entries/")]
+        first = max(start for start in starts if start <= self.places[0])
+        return [segment_key(start) for start in starts if first <= start <= self.places[-1]]
+
     def _document(self, stamps, row):
-        log, store = self.archive.log, self.archive.store
-        written = [*log.segment_keys(self.entries), *log.tile_keys(self.checkpoint.size)]
+        store = self.archive.store
+        written = [*self._segment_keys(), *(place.key for place in partial_tiles(self.checkpoint.size))]
         files = self.contents | stamps | {key: store.read(key) for key in written}
         return {
             "version": 1,
@@ -327,8 +353,8 @@ class Batch:
             "sealed_at": instant(clock.now()),
             "log": {
                 "origin": ORIGIN,
-                "start": self.entries[0].index,
-                "end": self.entries[-1].index + 1,
+                "start": self.places[0],
+                "end": self.places[-1] + 1,
             },
             "checkpoint": {
                 "key": self.checkpoint.key,
@@ -340,11 +366,34 @@ class Batch:
             "timestamps": [
                 {
                     name: row.get(name)
-                    for name in ("authority", "is_test_authority", "status", "detail", "token_key")
+                    for name in (
+                        "authority",
+                        "is_test_authority",
+                        "status",
+                        "detail",
+                        "token_key",
+                        "is_late",
+                    )
                 }
             ],
             "status": "sealed" if row["status"] == "accepted" else "pending",
         }
+
+
+@dataclass(frozen=True)
+class ForgedToken:
+    """What `Batch.seal` needs of a token."""
+
+    token: bytes
+    chain_pem: bytes
+    is_late: bool | None
+
+
+def forged(forger: Forger, note: bytes, *, is_late: bool | None = None, **fault) -> ForgedToken:
+    """The forger's token over *note*."""
+    query = TimestampRequestBuilder().data(note).hash_algorithm(HashAlgorithm.SHA256).build()
+    answer = forger.answer(query.as_bytes(), **fault)
+    return ForgedToken(token=answer, chain_pem=forger.roots.read_bytes(), is_late=is_late)
 
 
 def facts_of(content: bytes) -> dict:

@@ -39,24 +39,44 @@ def der_integer(value: int) -> bytes:
 class Forger:
     """A root, a signer with chosen faults, and tokens with chosen faults."""
 
-    def __init__(self, folder: Path, *, usages=TIME_STAMPING, critical=True, expired=False):
-        self.folder = folder
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        usages=TIME_STAMPING,
+        critical=True,
+        expired=False,
+        days=30,
+        list_url=None,
+        name="forger",
+    ):
+        self.folder, self.list_url, self.name = folder, list_url, name
         folder.mkdir(parents=True, exist_ok=True)
         self.root_key, self.key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-        self.root = self._certificate("forger's root", self.root_key, None, ca=True)
+        self.root = self._certificate(f"{name}'s root", self.root_key, None, ca=True)
         self.signer = self._certificate(
-            "forger", self.key, (usages, critical), ca=False, expired=expired
+            name, self.key, (usages, critical), ca=False, expired=expired, days=days
         )
-        pem = self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        (folder / "signer.key").write_bytes(pem)
-        (folder / "signer.pem").write_bytes(self.signer.public_bytes(Encoding.PEM))
+        self._keep_signer()
         self.roots = folder / "roots.pem"
         self.roots.write_bytes(self.root.public_bytes(Encoding.PEM))
+
+    def replace_signer(self, days: int) -> None:
+        """A new key and certificate under the same root, for so many days."""
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        usage = (TIME_STAMPING, True)
+        self.signer = self._certificate(self.name, self.key, usage, ca=False, days=days)
+        self._keep_signer()
+
+    def _keep_signer(self) -> None:
+        pem = self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        (self.folder / "signer.key").write_bytes(pem)
+        (self.folder / "signer.pem").write_bytes(self.signer.public_bytes(Encoding.PEM))
 
     def _certificate(self, name, key, usage, *, ca, expired=False, serial=None, days=30):
         now = datetime.now(UTC)
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "forger's root")])
+        issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{self.name}'s root")])
         builder = (
             x509.CertificateBuilder()
             .subject_name(subject)
@@ -69,13 +89,48 @@ class Forger:
         )
         if usage is not None and usage[0]:
             builder = builder.add_extension(x509.ExtendedKeyUsage(usage[0]), critical=usage[1])
+        if self.list_url is not None and not ca:
+            place = x509.DistributionPoint(
+                [x509.UniformResourceIdentifier(self.list_url)], None, None, None
+            )
+            builder = builder.add_extension(x509.CRLDistributionPoints([place]), critical=False)
         return builder.sign(self.root_key, hashes.SHA256())
+
+    def revocation_list(
+        self,
+        *,
+        revoked_at=None,
+        reason=None,
+        key=None,
+        issuer=None,
+        made=timedelta(minutes=-5),
+        good_for=timedelta(days=1),
+        extension=None,
+    ) -> x509.CertificateRevocationList:
+        """The root's list; the signer is on it if *revoked_at* is given."""
+        now = datetime.now(UTC)
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(issuer or self.root.subject)
+            .last_update(now + made)
+            .next_update(now + made + good_for)
+            .add_extension(x509.CRLNumber(1), critical=False)
+        )
+        if extension is not None:
+            builder = builder.add_extension(extension, critical=True)
+        if revoked_at is not None:
+            entry = x509.RevokedCertificateBuilder().serial_number(self.signer.serial_number)
+            entry = entry.revocation_date(revoked_at)
+            if reason is not None:
+                entry = entry.add_extension(x509.CRLReason(reason), critical=False)
+            builder = builder.add_revoked_certificate(entry.build())
+        return builder.sign(key or self.root_key, hashes.SHA256())
 
     def twin(self) -> x509.Certificate:
         """Another certificate with the signer's key, name and serial number."""
         usage = (TIME_STAMPING, True)
         serial = self.signer.serial_number
-        return self._certificate("forger", self.key, usage, ca=False, serial=serial, days=29)
+        return self._certificate(self.name, self.key, usage, ca=False, serial=serial, days=29)
 
     def answer(
         self,

@@ -616,3 +616,30 @@ def test_what_passes_is_what_was_said_and_what_is_taped(pieces, tmp_path_factory
     assert results == {Side.CLIENT: said[Side.SERVER], Side.SERVER: said[Side.CLIENT]}
     assert gateway.connections[0].bytes_received == len(said[Side.SERVER])
     assert gateway.connections[0].bytes_sent == len(said[Side.CLIENT])
+
+
+def test_while_servers_are_held_clients_may_ask_and_then_hear_everything(listener, tmp_path):
+    path = tmp_path / "tape"
+    with (
+        Tape(path, largest_connection_bytes=1 << 20) as tape,
+        Gateway(rules(), tape=tape) as gateway,
+    ):
+        client, server = through(gateway, listener)
+        gateway.hold()
+        later, its_server = through(gateway, listener)
+        for asking, answering in ((client, server), (later, its_server)):
+            asking.sendall(b"question")
+            assert answering.recv(100) == b"question"
+            answering.sendall(b"answer")
+        client.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            client.recv(100)
+
+        gateway.release()
+
+        client.settimeout(10)
+        assert (client.recv(100), later.recv(100)) == (b"answer", b"answer")
+        server.close()
+        assert client.recv(100) == b""
+        for stream in (client, later, its_server):
+            stream.close()

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preservation.custody import merkle
-from preservation.custody.tiles import TILE_WIDTH, TileBuilder, TilePlace, TileTree, full_tiles
+from preservation.custody.tile_tree import TileTree
+from preservation.custody.tiles import TILE_WIDTH, TileBuilder, TilePlace, full_tiles
 from preservation.store.memory import MemoryStore
 
 _sizes = st.integers(min_value=1, max_value=70)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import email
-import email.policy
 import io
 import itertools
 import json
@@ -47,8 +45,8 @@ def plain(site, visit):
 def test_every_view_is_a_file_of_its_kind(plain):
     beginnings = {name: path.read_bytes()[:5] for name, path in plain.views.items()}
 
-    assert list(plain.views) == ["text", "rendered-dom", "screenshot", "pdf", "mhtml"]
-    assert (beginnings["pdf"], beginnings["screenshot"][1:4]) == (b"%PDF-", b"PNG")
+    assert list(plain.views) == ["text", "rendered-dom", "screenshot"]
+    assert beginnings["screenshot"][1:4] == b"PNG"
     assert beginnings["rendered-dom"] == b"<!DOC"
     assert plain.snapshot.faults == ()
 
@@ -71,14 +69,6 @@ def test_the_rendered_dom_holds_shadow_trees_open_and_closed(plain):
 
     assert '<template shadowrootmode="open"><b>in the open</b></template>' in dom
     assert '<template shadowrootmode="closed"><b>behind a door</b></template>' in dom
-
-
-def test_the_single_file_holds_the_page_and_its_picture(plain, site):
-    message = email.message_from_bytes(plain.views["mhtml"].read_bytes(), policy=email.policy.default)
-
-    parts = {part["Content-Location"]: part for part in message.walk() if not part.is_multipart()}
-    assert message["Snapshot-Content-Location"] == site.url("/plain")
-    assert parts[site.url("/a.png")].get_content() == png(1)
 
 
 def test_the_log_has_console_exceptions_timing_and_layout(plain, site):
@@ -140,12 +130,28 @@ def test_what_lies_too_far_down_to_be_drawn_is_said(site, visit):
     ]
 
 
-def test_a_page_that_has_not_loaded_is_not_printed_but_taken(visit):
+def test_a_page_that_has_not_loaded_is_taken_as_it_is(visit):
     with visit.visit() as one:
         taken = one.snapshot()
 
-    assert [str(fault) for fault in taken.faults] == ["pdf: the page did not finish loading"]
-    assert [view.name for view in taken.views] == ["text", "rendered-dom", "screenshot", "mhtml"]
+    assert taken.faults == ()
+    assert [view.name for view in taken.views] == ["text", "rendered-dom", "screenshot"]
+
+
+def test_a_page_that_grows_while_it_is_drawn_is_drawn_as_far_as_its_text_was_read(site, visit):
+    grows = """<body style="margin:0"><div style="height:3000px">first</div><i id="end">end</i><script>
+      new IntersectionObserver(seen => seen.some(one => one.isIntersecting) &&
+        end.insertAdjacentHTML("beforebegin", '<div style="height:3000px">more</div>')).observe(end)
+    </script>"""
+
+    with visit.visit() as one:
+        one.go(site.page("/grows", grows))
+        taken = one.snapshot()
+
+    (picture,) = [view for view in taken.views if view.name == "screenshot"]
+    assert "more" not in taken.text
+    assert 3000 <= picture.size_px[1] < 3100
+    assert taken.record["layout"]["cssContentSize"]["height"] == picture.size_px[1]
 
 
 def test_a_page_in_the_code_page_of_its_place_is_kept_as_text(site, visit):

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from preservation.errors import LeaseLost
 from preservation.settings import Settings
-from preservation.state import acquire, check, open_database, upgrade
-from preservation.state.schema import metadata
+from preservation.state import acquire, check, forget_deleted, open_database, upgrade
+from preservation.state.schema import metadata, organisation
 from preservation.submission import add_agreement, add_organisation, status_of, submit
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -183,3 +183,16 @@ def test_a_submission_is_taken_once_by_threads_that_send_it_at_the_same_time(eng
     assert sorted(answer.is_repeat for answer in answers) == [False, True, True, True]
     told = status_of(engine, organisation_id="relief-watch")
     assert told[0]["counts"] == {"accepted": 1, "waiting-for-you": 1}
+
+
+def test_what_was_overwritten_is_gone_after_the_tables_are_rewritten(engine):
+    for number in range(200):
+        add_organisation(engine, f"ngo-{number}", name="x" * 1000)
+    with engine.begin() as connection:
+        connection.execute(update(organisation).values(name=None))
+
+    forget_deleted(engine)
+
+    with engine.begin() as connection:
+        size = connection.execute(text("SELECT pg_relation_size('organisation')")).scalar_one()
+    assert size < 200 * 1000

@@ -161,3 +161,22 @@ def test_moments_of_an_earlier_boot_are_forgotten(tmp_path):
     Politeness(tmp_path, 1)
 
     assert not (tmp_path / "an-earlier-boot").exists()
+
+
+def test_a_pause_that_a_host_asked_for_holds_for_everybody_and_for_no_other_host(tmp_path):
+    Politeness(tmp_path, 1).pause("Example.org.", 2 * 3600)
+    other = Politeness(tmp_path, 1)
+
+    assert hours(other.pause_left_s("example.org")) == 2
+    assert other.pause_left_s("example.com") == 0
+    assert other.turn("example.org") == 0
+
+
+def test_a_shorter_pause_does_not_end_a_longer_one_and_none_is_endless(tmp_path):
+    politeness = Politeness(tmp_path, 1)
+    politeness.pause("example.org", 3 * 3600)
+    politeness.pause("example.org", 1)
+    politeness.pause("forever.example", 10**9)
+
+    assert hours(politeness.pause_left_s("example.org")) == 3
+    assert 0 < politeness.pause_left_s("forever.example") <= LONGEST_WAIT_S

@@ -9,7 +9,7 @@ from preservation.errors import BadInput
 from preservation.model.tables import DERIVATIONS
 from preservation.query import open_views, run
 from tests.fakes.manifest_rows import row_of
-from tests.fakes.sealed_manifests import SealedManifests
+from tests.fakes.sealed_manifests import SealedManifests, on_disk
 
 
 @pytest.fixture
@@ -41,14 +41,14 @@ def archive(tmp_path: Path) -> Path:
     ],
 )
 def test_values_are_ready_for_json(archive, expression, value):
-    answer = run(archive, f"SELECT {expression} AS x")
+    answer = run(on_disk(archive), f"SELECT {expression} AS x")
 
     assert answer.rows == [(value,)]
     assert json.loads(json.dumps(answer.rows, allow_nan=False)) == [[value]]
 
 
 def test_columns_of_the_same_name_keep_their_values(archive):
-    answer = run(archive, "SELECT 1 AS x, 2 AS x")
+    answer = run(on_disk(archive), "SELECT 1 AS x, 2 AS x")
 
     assert answer.columns == ("x", "x")
     assert answer.rows == [(1, 2)]
@@ -67,13 +67,13 @@ def test_columns_of_the_same_name_keep_their_values(archive):
     ],
 )
 def test_every_way_of_asking_is_answered(archive, question):
-    assert run(archive, question).rows
+    assert run(on_disk(archive), question).rows
 
 
 @pytest.mark.parametrize("question", ["SELEC 1", "SELECT nothing FROM items", "FROM nowhere"])
 def test_a_wrong_question_gets_the_reason_and_the_views(archive, question):
     with pytest.raises(BadInput) as refusal:
-        run(archive, question)
+        run(on_disk(archive), question)
 
     assert refusal.value.message.startswith("The query can't be answered: ")
     assert "submissions, items, captures, objects" in refusal.value.remedy
@@ -84,7 +84,7 @@ def test_a_wrong_question_gets_the_reason_and_the_views(archive, question):
 )
 def test_anything_but_one_question_is_refused(archive, statement):
     with pytest.raises(BadInput, match="one statement that reads"):
-        run(archive, statement)
+        run(on_disk(archive), statement)
 
 
 ATTACKS = [
@@ -122,7 +122,7 @@ def test_a_query_reaches_no_file_by_itself(archive, tmp_path, attack):
     before = files_below(tmp_path)
 
     with pytest.raises(BadInput):
-        run(archive, attack.format(archive=archive, outside=tmp_path, sealed=sealed))
+        run(on_disk(archive), attack.format(archive=archive, outside=tmp_path, sealed=sealed))
 
     assert files_below(tmp_path) == before
 
@@ -132,7 +132,7 @@ def test_the_connection_itself_is_locked_whatever_kind_the_statement_is(archive,
     sealed = archive / "batches/2026/01/b1/manifest/derivations.parquet"
     before = files_below(tmp_path)
 
-    with open_views(archive) as connection, pytest.raises(Exception, match=r"Error"):
+    with open_views(on_disk(archive)) as connection, pytest.raises(Exception, match=r"Error"):
         connection.execute(attack.format(archive=archive, outside=tmp_path, sealed=sealed))
 
     assert files_below(tmp_path) == before
@@ -142,4 +142,4 @@ def test_a_query_does_not_see_the_programs_own_variables(archive):
     secret = [1]  # noqa: F841 - what a replacement scan would find
 
     with pytest.raises(BadInput):
-        run(archive, "SELECT * FROM secret")
+        run(on_disk(archive), "SELECT * FROM secret")

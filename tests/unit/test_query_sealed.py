@@ -8,7 +8,7 @@ from preservation.errors import BadInput, EvidenceAtRisk
 from preservation.model.tables import CLUSTERS, ITEMS, TABLES, TIMESTAMPS, ColumnType
 from preservation.query import run
 from tests.fakes.manifest_rows import MOMENT, row_of
-from tests.fakes.sealed_manifests import SealedManifests
+from tests.fakes.sealed_manifests import SealedManifests, on_disk
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def test_only_sealed_batches_count(archive):
     archive.batch("b2", items("i3"), is_sealed=False)
     archive.batch("b3", items("i4"))
 
-    answer = run(archive.root, "SELECT item_id FROM items ORDER BY item_id")
+    answer = run(on_disk(archive.root), "SELECT item_id FROM items ORDER BY item_id")
 
     assert answer.columns == ("item_id",)
     assert answer.rows == [("i1",), ("i2",), ("i4",)]
@@ -39,10 +39,10 @@ def test_every_view_has_its_columns_before_the_first_seal(archive, table):
         ColumnType.INSTANT: "TIMESTAMP WITH TIME ZONE",
     }
 
-    answer = run(archive.root, f"SELECT column_name, column_type FROM (DESCRIBE {table.name})")
+    answer = run(on_disk(archive.root), f"SELECT column_name, column_type FROM (DESCRIBE {table.name})")
 
     assert answer.rows == [(column.name, kinds.get(column.type, "VARCHAR")) for column in table.columns]
-    assert run(archive.root, f"FROM {table.name}").rows == []
+    assert run(on_disk(archive.root), f"FROM {table.name}").rows == []
 
 
 def test_a_later_seal_of_a_batch_replaces_its_timestamps_and_nothing_else(archive):
@@ -51,17 +51,17 @@ def test_a_later_seal_of_a_batch_replaces_its_timestamps_and_nothing_else(archiv
     archive.later_timestamps("b1", 2, [row_of(TIMESTAMPS, status="accepted")])
     archive.later_timestamps("b1", 10, [row_of(TIMESTAMPS, status="renewed")])
 
-    answer = run(archive.root, "SELECT status FROM timestamps ORDER BY status")
+    answer = run(on_disk(archive.root), "SELECT status FROM timestamps ORDER BY status")
 
     assert answer.rows == [("of b2",), ("renewed",)]
-    assert run(archive.root, "SELECT count(*) FROM items").rows == [(1,)]
+    assert run(on_disk(archive.root), "SELECT count(*) FROM items").rows == [(1,)]
 
 
 def test_the_clusters_of_the_longest_log_are_shown(archive):
     archive.clusters(900, [row_of(CLUSTERS, cluster_id="old")])
     archive.clusters(1000, [row_of(CLUSTERS, cluster_id="new")])
 
-    assert run(archive.root, "SELECT cluster_id FROM clusters").rows == [("new",)]
+    assert run(on_disk(archive.root), "SELECT cluster_id FROM clusters").rows == [("new",)]
 
 
 def test_a_thousand_batches_are_one_view(archive):
@@ -74,7 +74,7 @@ def test_a_thousand_batches_are_one_view(archive):
         path.write_bytes((archive.root / "batches/2026/01/model/manifest/items.parquet").read_bytes())
         archive.seal(f"b{number}", [key])
 
-    assert run(archive.root, "SELECT count(*) FROM items").rows == [(1001,)]
+    assert run(on_disk(archive.root), "SELECT count(*) FROM items").rows == [(1001,)]
 
 
 def test_filters_on_absent_values_and_times_agree_with_the_rows(archive):
@@ -85,7 +85,7 @@ def test_filters_on_absent_values_and_times_agree_with_the_rows(archive):
     archive.batch("b1", {"items": rows})
 
     def ids(condition: str) -> list:
-        return run(archive.root, f"SELECT item_id FROM items WHERE {condition}").rows
+        return run(on_disk(archive.root), f"SELECT item_id FROM items WHERE {condition}").rows
 
     assert ids("reason IS NULL") == [("none",)]
     assert ids("reason <> 'login-wall'") == [("some",)]
@@ -95,7 +95,7 @@ def test_filters_on_absent_values_and_times_agree_with_the_rows(archive):
 
 def test_a_folder_without_an_archive_is_refused_with_the_remedy(tmp_path):
     with pytest.raises(BadInput, match="preserve init"):
-        run(tmp_path, "SELECT 1")
+        run(on_disk(tmp_path), "SELECT 1")
 
 
 def test_an_unreadable_seal_stops_the_query_instead_of_hiding_a_batch(archive):
@@ -103,14 +103,14 @@ def test_an_unreadable_seal_stops_the_query_instead_of_hiding_a_batch(archive):
     (archive.root / "seals/b1.json").write_text('{"files": ')
 
     with pytest.raises(EvidenceAtRisk, match=r"b1\.json.*preserve verify"):
-        run(archive.root, "SELECT 1")
+        run(on_disk(archive.root), "SELECT 1")
 
 
 def test_a_seal_that_names_a_file_outside_the_archive_is_refused(archive):
     archive.seal("b1", ["../../elsewhere/manifest/items.parquet"])
 
     with pytest.raises(EvidenceAtRisk, match="isn't a key"):
-        run(archive.root, "SELECT 1")
+        run(on_disk(archive.root), "SELECT 1")
 
 
 def test_a_sealed_file_that_is_gone_is_named(archive):
@@ -119,7 +119,7 @@ def test_a_sealed_file_that_is_gone_is_named(archive):
     gone.unlink()
 
     with pytest.raises(EvidenceAtRisk, match=r"items\.parquet.*preserve verify"):
-        run(archive.root, "SELECT 1")
+        run(on_disk(archive.root), "SELECT 1")
 
 
 def test_a_damaged_sealed_file_is_not_answered_from(archive):
@@ -130,4 +130,4 @@ def test_a_damaged_sealed_file_is_not_answered_from(archive):
     path.write_bytes(content)
 
     with pytest.raises(EvidenceAtRisk, match=r"damaged.*preserve verify"):
-        run(archive.root, "SELECT item_id FROM items")
+        run(on_disk(archive.root), "SELECT item_id FROM items")

@@ -150,6 +150,15 @@ def test_a_token_with_one_fault_is_rejected_for_it(forger, fault, rule):
         _ask(url, forger.roots)
 
 
+@pytest.mark.parametrize("minutes", [-20, 20])
+def test_a_clock_of_ours_that_jumped_accepts_nothing(forger, minutes):
+    at = clock.now() + timedelta(minutes=minutes)
+    with authority_that(forger.answer) as url:
+        authority = AuthoritySettings(name="elsewhere", url=url, roots=forger.roots)
+        with pytest.raises(TokenRejected, match="fails the rule clock: its time is"):
+            stamp(authority, MESSAGE, at=at)
+
+
 def test_the_forger_without_a_fault_is_accepted(forger):
     with authority_that(forger.answer) as url:
         token = _ask(url, forger.roots)
@@ -236,8 +245,9 @@ def _unsorted(response: bytes, certificate: bytes) -> bytes:
         (lambda _: b"", {}, "well-formed"),
         (lambda _: bytes.fromhex("30053003020100"), {}, "well-formed"),
         (lambda _: b"\x30\x84\xff\xff\xff\xff", {}, "well-formed"),
+        (lambda _: b"x" * 65_536, {}, "well-formed"),
     ],
-    ids=["garbage", "nothing", "no-token", "huge-length"],
+    ids=["garbage", "nothing", "no-token", "huge-length", "64-KiB"],
 )
 def test_an_answer_that_is_no_token_is_rejected(trial, answer, settings, words):
     with authority_that(answer, **settings) as url, pytest.raises(TokenRejected, match=words):
@@ -250,7 +260,7 @@ def test_an_answer_that_is_no_token_is_rejected(trial, answer, settings, words):
         (lambda _: b"oops", {"status": 500}, "HTTP 500"),
         (lambda _: b"<html>", {"content_type": "text/html"}, "text/html"),
         (lambda _: b"", {"status": 302, "headers": [("Location", "http://127.0.0.1:9/")]}, "redirect"),
-        (lambda _: b"x" * 70_000, {}, "larger than"),
+        (lambda _: b"x" * 65_537, {}, "larger than"),
         (lambda _: (b"x" * 1000 for _ in range(10_000)), {}, "larger than"),
     ],
     ids=["error", "html", "redirect", "large", "endless"],

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -131,14 +132,27 @@ class Gateway:
         When this returns, nothing more comes of the old ones. `Ending.CLIENT_CLOSED` says that their
         clients need them no more: servers see an orderly end.
         """
-        before, is_done = len(self._connections), threading.Event()
+        before = len(self._connections)
+        self._have_done(lambda: self._cut(before, ending))
 
-        def cut() -> None:
-            self._cut(before, ending)
+    def hold(self) -> None:
+        """Keep every server waiting until `release`: clients may ask, and no answer arrives."""
+        self._have_done(self._around.stillness.begin)
+
+    def release(self) -> None:
+        """Let servers be heard again; nothing that they said meanwhile is lost."""
+        self._have_done(self._around.stillness.end)
+
+    def _have_done(self, act: Callable[[], None]) -> None:
+        """Have the gateway's own thread do *act*, and wait for it; nothing if it is closed."""
+        is_done = threading.Event()
+
+        def do() -> None:
+            act()
             is_done.set()
 
         with contextlib.suppress(RuntimeError):  # Closed: nothing is open.
-            self._loop.call_soon_threadsafe(cut)
+            self._loop.call_soon_threadsafe(do)
         while self._thread.is_alive() and not is_done.wait(0.1):
             pass
 

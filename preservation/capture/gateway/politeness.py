@@ -31,6 +31,8 @@ class Politeness:
     with the identifier of this boot: after the machine is switched off, nobody can tell from the
     folder which hosts were visited. Two hosts may share a slot; then each waits for the other as well.
 
+    What a host asks for itself (Retry-After) is a pause, in a file of its own: all attempts at it wait.
+
     A turn is a moment of the machine's monotonic clock that is written down under a lock of the kernel
     (flock(2)), so a process that dies leaves no lock, and at most one turn unused.
     """
@@ -61,6 +63,22 @@ class Politeness:
             clock.sleep(wait_s)
         return True
 
+    def pause(self, host: str, seconds: float) -> None:
+        """Let nobody begin at *host* for so long, `LONGEST_WAIT_S` at most; a longer pause stays."""
+        with self._pause_of(host) as descriptor:
+            now = clock.monotonic_s()
+            end = now + min(seconds, LONGEST_WAIT_S)
+            _write(descriptor, max(end, _read(descriptor, now)))
+
+    def pause_left_s(self, host: str) -> float:
+        """Seconds until an attempt at *host* may begin again; 0 if none was asked to wait."""
+        pause = self._pause_of(host)
+        if not pause.exists:
+            return 0.0
+        with pause as descriptor:
+            now = clock.monotonic_s()
+            return _read(descriptor, now) - now
+
     def _taken(self, host: str, *, at_most_s: float) -> float | None:
         with self._file(host) as descriptor:
             now = clock.monotonic_s()
@@ -71,11 +89,15 @@ class Politeness:
             return mine - now
 
     def _file(self, host: str) -> _Locked:
+        return _Locked(self._folder / f"{int.from_bytes(self._digest(host)) % _SLOTS:03x}")
+
+    def _pause_of(self, host: str) -> _Locked:
+        """A pause may last for hours: no two hosts share one."""
+        return _Locked(self._folder / f"pause-{self._digest(host).hex()}")
+
+    def _digest(self, host: str) -> bytes:
         name = host.strip("[]").lower().removesuffix(".")
-        digest = hashlib.blake2b(
-            name.encode("utf-8", "replace"), key=self._boot, digest_size=8
-        ).digest()
-        return _Locked(self._folder / f"{int.from_bytes(digest) % _SLOTS:03x}")
+        return hashlib.blake2b(name.encode("utf-8", "replace"), key=self._boot, digest_size=8).digest()
 
 
 class _Locked:
@@ -83,6 +105,11 @@ class _Locked:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+
+    @property
+    def exists(self) -> bool:
+        """Whether anybody has made it."""
+        return self._path.exists()
 
     def __enter__(self) -> int:
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -7,7 +7,7 @@ import contextlib
 import socket
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from preservation import clock
 from preservation.capture.gateway.connection import Connection, Ending
@@ -26,6 +26,29 @@ _ENDINGS = {
 }
 
 
+class Stillness:
+    """Whether servers are kept waiting: what they say stays where it is until they are heard again."""
+
+    def __init__(self) -> None:
+        self.is_held = False
+        self._waiting: list[Callable[[], None]] = []
+
+    def begin(self) -> None:
+        """Keep them waiting from now on."""
+        self.is_held = True
+
+    def wait(self, go_on: Callable[[], None]) -> None:
+        """Have *go_on* called when it is over."""
+        self._waiting.append(go_on)
+
+    def end(self) -> None:
+        """Let all go on."""
+        self.is_held = False
+        waiting, self._waiting = self._waiting, []
+        for go_on in waiting:
+            go_on()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """What every relay of a gateway needs."""
@@ -37,6 +60,7 @@ class Surroundings:
     """Told how many bytes a server sent."""
     over: Callable[[Relay], None]
     """Told once when a relay has ended."""
+    stillness: Stillness = field(default_factory=Stillness)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -131,7 +155,16 @@ class Relay:
         abort(self._asked.source)
         self._end(ending, is_abrupt=ending is not Ending.CLIENT_CLOSED)
 
+    def _listen_again(self) -> None:
+        if not self._is_over:
+            self._pace.restart()
+            self._around.loop.add_reader(self._answered.source, self._read, self._answered)
+
     def _read(self, half: _Half) -> None:
+        if half is self._answered and self._around.stillness.is_held:
+            self._around.loop.remove_reader(half.source)
+            self._around.stillness.wait(self._listen_again)
+            return
         try:
             piece = half.source.recv(PIECE_BYTES)
         except BlockingIOError:

@@ -128,6 +128,13 @@
       };
     },
     height,
+    // The height once the page has been drawn, and so knows what is in view; without frames, soon.
+    async drawnHeight() {
+      const frame = () => new Promise(requestAnimationFrame);
+      const drawn = frame().then(frame).then(() => new Promise(done => setTimeout(done)));
+      await Promise.race([drawn, new Promise(done => setTimeout(done, 500))]);
+      return height();
+    },
     scrollTo(y) {
       window.scrollTo({top: y, behavior: 'instant'});
     },

@@ -126,7 +126,7 @@ class Reader:
     def _grown_height(self, height_px: int) -> int:
         """The page's height now; a feed that is fetching gets a moment to grow."""
         give_up_at = clock.monotonic_s() + _LONGEST_GROWTH_WAIT_S
-        now_px = int(self._step("height"))
+        now_px = int(self._step("drawnHeight"))
         while now_px <= height_px and self._activity.open_loads() and clock.monotonic_s() < give_up_at:
             self._driver.rest(_STEP_S)
             now_px = int(self._step("height"))

@@ -104,7 +104,8 @@ class Driver:
         self.devtools.send(method, parameters, session=session or self.session)
 
     def evaluate(self, expression: str, frame: Frame) -> Any:
-        """The value of *expression* in a world of its own, where the frame's scripts can't meddle.
+        """The value of *expression*, or of what it promises, in a world of its own, where the frame's
+        scripts can't meddle.
 
         Raises:
             DevToolsFault: The frame is gone or silent, or the expression threw.
@@ -116,7 +117,13 @@ class Driver:
         )["executionContextId"]
         result = self.call(
             "Runtime.evaluate",
-            {"expression": expression, "contextId": world, "returnByValue": True, "silent": True},
+            {
+                "expression": expression,
+                "contextId": world,
+                "returnByValue": True,
+                "awaitPromise": True,
+                "silent": True,
+            },
             session=frame.session,
         )
         if "exceptionDetails" in result:

@@ -54,15 +54,14 @@ def frames_of(driver: Driver, targets: Targets) -> list[Frame]:
     return frames[:MOST_FRAMES]
 
 
-def references_in(driver: Driver, frames: list[Frame]) -> Found:
-    """What all of *frames* refer to.
+def references_in(driver: Driver, main: dict[str, Any], others: list[Frame]) -> Found:
+    """What a page refers to: *main* is what its main frame says, *others* are to be asked.
 
     Raises:
-        DevToolsFault: The main frame can't be read.
+        BrowserGone: The browser ended, or the page crashed.
     """
     found = Found()
-    main, *others = frames
-    found.add(driver.evaluate(call(REFERENCES, "references"), main))
+    found.add(main)
     for frame in others:
         try:
             found.add(driver.evaluate(call(REFERENCES, "references"), frame))

@@ -2,7 +2,7 @@
 
 1. Chromium goes to the URL in a fresh context; the tap records what passes.
 2. It does what a reader does: scrolls to the end, plays media, waits until the network is quiet.
-3. Views are taken: rendered DOM, text, pictures, PDF, a single file, and a list of references.
+3. Views are taken: rendered DOM, text, pictures, and a list of references.
 4. The recording is decoded and joined with what the browser says that it asked for and got.
 5. What is referred to and not held whole is fetched through the same gateway.
 6. All of it is written to the attempt's WARC, and the account is drawn up.
@@ -70,6 +70,8 @@ class PageRecorder:
             ProgramMissing: There is no Chromium, or it can't start.
         """
         settings, limits = self._settings, self._settings.limits
+        if request.egress is not None:
+            settings = replace(settings, egress=request.egress)
         with (
             AttemptEvidence(request.spool, limits) as evidence,
             self._pool.browser() as browser,
@@ -78,7 +80,7 @@ class PageRecorder:
                 settings,
                 deadline_s=limits.page_deadline_s,
                 listener=browser.listener(),
-                browser_keys=browser.key_log_text,
+                browser=browser,
             ) as tap,
         ):
             attempt = PageAttempt(

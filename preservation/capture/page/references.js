@@ -170,6 +170,11 @@
       };
     },
 
+    // Both of the others at once.
+    look() {
+      return {facts: this.facts(), references: this.references()};
+    },
+
     // What the document says of itself, its visible text included.
     facts() {
       const root = document.documentElement;

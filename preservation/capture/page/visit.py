@@ -6,9 +6,11 @@ A visit lives in a browser context of its own, whose one way out is the attempt'
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from preservation import clock
 from preservation.capture.browser.browser import Browser
@@ -16,13 +18,14 @@ from preservation.capture.browser.devtools import BrowserGone, DevToolsFault
 from preservation.capture.page.behaviours import Activity, Behaviours, Reader
 from preservation.capture.page.driver import Budget, Driver
 from preservation.capture.page.frames import frames_of
+from preservation.capture.page.late import LateArrivals, WayOut
 from preservation.capture.page.targets import LISTENING, renamed, watch_browser
 from preservation.capture.page.traffic import Traffic
 from preservation.capture.page.views import VIEWPORT_PX, Photographer, Snapshot, View, ViewFault
 from preservation.capture.page.watch import Watch
 from preservation.settings import Limits
 
-__all__ = ["Snapshot", "View", "ViewFault", "Visit"]
+__all__ = ["Snapshot", "View", "ViewFault", "Visit", "WayOut"]
 
 _AFTER_CUT_S = 2.0
 _TICK_S = 0.25
@@ -31,17 +34,6 @@ _SHARE_FOR_LOADING = 0.5
 """Part of the page's deadline after which a page is taken as it is."""
 _SHARE_FOR_BROWSER = 0.75
 """Part of the page's deadline after which the browser is given up; fetching again has the rest."""
-
-
-class WayOut(Protocol):
-    """What a page leaves through: an attempt's gateway."""
-
-    @property
-    def browser_port(self) -> int:
-        """Port on the browser's loopback where its SOCKS5 proxy listens."""
-
-    def cut(self) -> None:
-        """End every connection."""
 
 
 class Visit:
@@ -64,6 +56,7 @@ class Visit:
         self._budget = Budget(clock.monotonic_s(), limits.page_deadline_s)
         self._driver = Driver(browser.devtools, self._budget, share=_SHARE_FOR_BROWSER)
         self._watch = Watch(self._driver, traffic, most_navigations=limits.largest_redirect_chain)
+        self._late = LateArrivals(self._driver, gateway, traffic)
         self._context: str | None = None
         self._done = Behaviours()
         self._record: dict[str, Any] = {}
@@ -167,6 +160,13 @@ class Visit:
                 return
             self._wait_until_settled()
 
+    @contextmanager
+    def stillness(self) -> Iterator[None]:
+        """While this lasts no answer reaches the page; what it asked for meanwhile comes after it."""
+        is_restless = "quiet" in self._done.bounds_reached
+        with self._late.stillness(ignored=set(self.traffic.loads) if is_restless else ()):
+            yield
+
     def snapshot(self) -> Snapshot:
         """Every view of the page as it stands; what could not be had is among the faults."""
         photographer = Photographer(self._driver, self._watch.main_frames(), self._folder)
@@ -176,7 +176,11 @@ class Visit:
             self._record["frames"] = [frame.url[:4000] for frame in frames]
         except DevToolsFault as fault:
             photographer.faults.append(ViewFault("frames", str(fault)))
-        photographer.take_all(is_loaded=self._watch.has_loaded)
+        with self.stillness():
+            photographer.take_all()
+        if photographer.found is not None and photographer.found.unreadable_sheets:
+            self._late.ask_for_print()
+        self._done.faults += self._late.faults
         self._record |= _described(photographer)
         facts, found = photographer.facts, photographer.found
         return Snapshot(

@@ -3,7 +3,7 @@
 1. Assign finished items, their submissions and events to a batch (database).
 2. Stage the batch's files beside the archive (`staging`).
 3. Publish them, each read back and compared.
-4. Append the batch's entries to the custody log, and checkpoint it.
+4. Append the batch's entries to the custody log, and checkpoint it before witnesses (`witnessing`).
 5. Stamp the checkpoint at every configured authority (`stamping`).
 6. Write the signed seal.
 7. Note it in the database, and clear the work away.
@@ -15,32 +15,23 @@ running again.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, insert, select, update
-from sqlalchemy import Engine as Database
 
 from preservation import clock
-from preservation.custody import (
-    Checkpoint,
-    CustodyLog,
-    EntryDraft,
-    LoggedEntry,
-    SigningKey,
-    sign_document,
-)
-from preservation.manifest import manifest_keys, newest_editions, newest_seals, read_table, seal_key
+from preservation.custody import Checkpoint, EntryDraft, sign_document
+from preservation.manifest import seal_key
 from preservation.model.digests import sha256_of
-from preservation.model.tables import TIMESTAMPS
-from preservation.model.vocabulary import EventType, Status
+from preservation.model.vocabulary import Status
 from preservation.pipeline import spool
-from preservation.pipeline.archive import open_archive
-from preservation.pipeline.events import record_event
-from preservation.pipeline.leasing import Held, held
 from preservation.pipeline.planning import FINISHED
 from preservation.pipeline.returning import return_sheets
+from preservation.pipeline.sealing.desk import Desk, Progress, note_stamps, sealing_desk
+from preservation.pipeline.sealing.founding import stamp_founding
+from preservation.pipeline.sealing.restamping import lacking_tokens, stamp_again
 from preservation.pipeline.sealing.staging import Stage, batch_prefix, stage, stage_folder
 from preservation.pipeline.sealing.stamping import (
     Stamping,
@@ -48,14 +39,13 @@ from preservation.pipeline.sealing.stamping import (
     ask_authorities,
     publish_stamps,
 )
+from preservation.pipeline.sealing.stored import stored_in_seal
+from preservation.pipeline.sealing.witnessing import witnessed_checkpoint
 from preservation.settings import Settings
-from preservation.state import open_database, reading, schema
-from preservation.store.disk import DiskStore
+from preservation.state import reading, schema
 
 LONGEST_UNSEALED = timedelta(hours=24)
 """Events that ask for no seal of their own are sealed after this time at the latest."""
-
-Progress = Callable[[str], None]
 
 
 def seal_ready(settings: Settings, progress: Progress = lambda _: None) -> list[str]:
@@ -66,39 +56,36 @@ def seal_ready(settings: Settings, progress: Progress = lambda _: None) -> list[
     Raises:
         StoreFull, StoreConflict, LogBroken: A person must look; the batch waits, nothing is lost.
     """
-    database = open_database(settings.database_url)
-    with held(settings, database, "seal") as lease:
-        if lease is None:
+    with sealing_desk(settings) as desk:
+        if desk is None:
             return []
-        store, key = (
-            open_archive(settings),
-            SigningKey.load(settings.keys / "log.pem"),
-        )
-        sealer = _Sealer(settings, database, store, key, lease)
-        _stamp_pending(sealer, progress)
+        sealer = _Sealer(desk)
+        stamped = stamp_again(desk, lacking_tokens(desk), progress)
+        if sealer.is_asked():
+            stamp_founding(desk, progress)
         sealed: list[str] = []
         while (batch := sealer.next_batch()) is not None:
             sealer.seal(batch)
             sealed.append(batch.batch_id)
             progress(f"sealed batch {batch.batch_id}")
-        return_sheets(settings, sealed)
+        late = [batch_id for batch_id, status in stamped.items() if status == "sealed"]
+        return_sheets(settings, [*late, *sealed])
+        if owed := lacking_tokens(desk):
+            progress(f"{len(owed)} seal(s) lack time stamps: 'preserve timestamps' says which, and why")
         return sealed
 
 
 class _Sealer:
     """One run of sealing."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        database: Database,
-        store: DiskStore,
-        key: SigningKey,
-        lease: Held,
-    ) -> None:
-        self.settings, self.database, self.store, self.key = settings, database, store, key
-        self.lease = lease
-        self.log = CustodyLog(store, settings.log_origin)
+    def __init__(self, desk: Desk) -> None:
+        self.desk, self.settings, self.database = desk, desk.settings, desk.database
+        self.store, self.keys, self.lease, self.log = desk.store, desk.keys, desk.lease, desk.log
+
+    def is_asked(self) -> bool:
+        """Whether anything asks for a seal now."""
+        with reading(self.database).connect() as connection:
+            return _asks_for_seal(connection)
 
     def next_batch(self) -> Any | None:
         """A batch that an earlier run left unsealed, or a new one; None if nothing is to be sealed."""
@@ -120,18 +107,20 @@ class _Sealer:
         for file in staged.files:
             self.store.take_file(file.key, file.path, file.sha256)
         drafts = [EntryDraft(**draft) for draft in staged.drafts]
-        entries = self.log.append(drafts, since=batch.log_size_at_start)
-        checkpoint = self.log.checkpoint(self.key, size=entries[-1].index + 1)
+        places = self.log.append(drafts, since=batch.log_size_at_start).values()
+        checkpoint = witnessed_checkpoint(self.desk, max(places) + 1)
         job = StampJob(
             checkpoint=checkpoint,
+            logged_at=self.desk.logged_at(checkpoint.size),
             batch_id=batch.batch_id,
             prefix=batch_prefix(batch.batch_id, batch.created_at),
         )
         folder = staged.folder / "stamps"
-        answers = ask_authorities(self.settings, folder, job)
+        answers = ask_authorities(self.settings, self.store, folder, job)
         stamping = publish_stamps(self.store, folder, job, answers)
-        document = self._document(staged, entries, checkpoint, stamping)
-        self.store.put(seal_key(batch.batch_id, 1), sign_document(document, self.key))
+        document = self._document(staged, places, checkpoint, stamping)
+        signed = sign_document(document, self.keys.sealing_at(checkpoint.size))
+        self.store.put(seal_key(batch.batch_id, 1), signed)
         self._keep_outside(checkpoint)
         self._note(batch, stamping)
         self._clear(batch.batch_id)
@@ -139,19 +128,19 @@ class _Sealer:
     def _document(
         self,
         staged: Stage,
-        entries: list[LoggedEntry],
+        places: Collection[int],
         checkpoint: Checkpoint,
         stamping: Stamping,
     ) -> dict[str, Any]:
         files = {f.key: {"sha256": f.sha256, "size_bytes": f.size_bytes} for f in staged.files}
+        files |= staged.named | stamping.files
         return {
             "version": 1,
             "batch_id": staged.batch_id,
-            "sealed_at": stamping.sealed_at,
             "log": {
                 "origin": self.settings.log_origin,
-                "start": entries[0].index,
-                "end": entries[-1].index + 1,
+                "start": min(places),
+                "end": max(places) + 1,
             },
             "checkpoint": {
                 "key": checkpoint.key,
@@ -159,9 +148,9 @@ class _Sealer:
                 "root_sha256": checkpoint.root_hex,
                 "file_sha256": sha256_of(checkpoint.body),
             },
-            "files": files | stamping.files,
-            "timestamps": stamping.entries,
-            "status": stamping.status,
+            "files": files,
+            **stored_in_seal(self.store, [*files, checkpoint.key]),
+            **stamping.in_seal(),
         }
 
     def _keep_outside(self, checkpoint: Checkpoint) -> None:
@@ -186,13 +175,7 @@ class _Sealer:
                 .where(item.c.sealed_batch_id == batch.batch_id, item.c.status == Status.CAPTURED)
                 .values(status=Status.PRESERVED, updated_at=clock.now())
             )
-            _note_stamps(connection, batch.batch_id, stamping)
-
-    def note_stamps(self, batch_id: str, stamping: Stamping) -> None:
-        """Note how far the batch's checkpoint is stamped."""
-        with self.database.begin() as connection:
-            self.lease.check(connection)
-            _note_stamps(connection, batch_id, stamping)
+            note_stamps(connection, batch.batch_id, stamping)
 
     def _clear(self, batch_id: str) -> None:
         """Remove what the archive now holds; sheets and files still in use stay."""
@@ -270,72 +253,3 @@ def _is_awaited(connection: Connection, file_key: str) -> bool:
         item.c.sealed_batch_id.is_(None) | item.c.sealed_batch_id.not_in(sealed),
     )
     return connection.execute(query).scalar_one() > 0
-
-
-def _note_stamps(connection: Connection, batch_id: str, stamping: Stamping) -> None:
-    """Note the status, and log each accepted token with the next batch, so that each seal renews
-    the earlier ones (RFC 4998 5.2).
-    """
-    batch = schema.seal_batch
-    connection.execute(
-        update(batch).where(batch.c.batch_id == batch_id).values(timestamp_status=stamping.status)
-    )
-    for entry in stamping.entries:
-        if entry["status"] == "accepted":
-            record_event(
-                connection,
-                f"timestamp:{batch_id}:{entry['authority']}",
-                EventType.TIMESTAMPING,
-                detail={
-                    "batch_id": batch_id,
-                    "authority": entry["authority"],
-                    "is_test_authority": entry["is_test_authority"],
-                    "token_key": entry["token_key"],
-                    "token_sha256": stamping.files.get(entry["token_key"], {}).get("sha256"),
-                },
-            )
-
-
-def _stamp_pending(sealer: _Sealer, progress: Progress) -> None:
-    """Ask again for the time stamps that earlier seals still lack."""
-    batch = schema.seal_batch
-    query = select(batch).where(batch.c.timestamp_status.in_(("pending", "partial")))
-    with reading(sealer.database).connect() as connection:
-        waiting = connection.execute(query).all()
-    if not waiting or not sealer.settings.authorities:
-        return
-    seals = {seal["batch_id"]: seal for seal in newest_seals(sealer.store)}
-    for row in waiting:
-        status = _stamp_again(sealer, row, seals[row.batch_id])
-        progress(f"time stamps of batch {row.batch_id}: {status}")
-
-
-def _stamp_again(sealer: _Sealer, batch: Any, seal: dict[str, Any]) -> str:
-    """Write a further edition of the seal if an authority answers now; the status reached."""
-    if seal["status"] != batch.timestamp_status:
-        # An earlier run ended between this edition of the seal and its note.
-        sealer.note_stamps(batch.batch_id, Stamping.of(seal))
-        return str(seal["status"])
-    edition = newest_editions(sealer.store)[batch.batch_id] + 1
-    earlier = read_table(sealer.store.read(manifest_keys(seal)[TIMESTAMPS.name]), TIMESTAMPS)
-    job = StampJob(
-        checkpoint=sealer.log.checkpoint(sealer.key, size=seal["checkpoint"]["size"]),
-        batch_id=batch.batch_id,
-        prefix=batch_prefix(batch.batch_id, batch.created_at),
-        edition=edition,
-        earlier=tuple(earlier),
-    )
-    folder = stage_folder(sealer.settings, batch.batch_id) / f"stamps-{edition}"
-    answers = ask_authorities(sealer.settings, folder, job)
-    if answers["tokens"]:
-        stamping = publish_stamps(sealer.store, folder, job, answers)
-        document = {k: v for k, v in seal.items() if k not in {"public_key", "signature"}} | {
-            "sealed_at": stamping.sealed_at,
-            "files": seal["files"] | stamping.files,
-            "timestamps": stamping.entries,
-            "status": stamping.status,
-        }
-        sealer.store.put(seal_key(batch.batch_id, edition), sign_document(document, sealer.key))
-        sealer.note_stamps(batch.batch_id, stamping)
-    shutil.rmtree(stage_folder(sealer.settings, batch.batch_id), ignore_errors=True)
-    return str(answers["status"])

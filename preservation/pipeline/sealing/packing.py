@@ -6,9 +6,9 @@ record's place moves by the offset at which its attempt begins.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -16,6 +16,7 @@ from typing import BinaryIO
 import preservation
 from preservation import clock
 from preservation.model.captures import CaptureResult
+from preservation.model.digests import chunks_of
 from preservation.store.warc import WarcWriter
 
 PACK_BYTES = 1 << 30
@@ -36,6 +37,7 @@ class PackedAttempt:
     warc_key: str | None
     base_offset: int
     length: int
+    sha256: str | None
 
 
 class Packer:
@@ -50,19 +52,29 @@ class Packer:
         self.blobs: dict[str, Path] = {}
         """SHA-256 to file, for every bitstream that is stored as a file of its own."""
 
-    def add(self, attempt_folder: Path, result: CaptureResult) -> PackedAttempt:
-        """Pack one attempt."""
+    def add(
+        self, attempt_folder: Path, result: CaptureResult, *, behind: str | None = None
+    ) -> PackedAttempt:
+        """Pack one attempt, and *behind* its WARC another of its folder."""
         for entry in result.objects:
             if entry.blob_file is not None:
                 self.blobs[entry.sha256] = attempt_folder / entry.blob_file
         if result.warc_file is None:
-            return PackedAttempt(warc_key=None, base_offset=0, length=0)
+            return PackedAttempt(warc_key=None, base_offset=0, length=0, sha256=None)
         stream = self._open_pack()
         base_offset = stream.tell()
-        with (attempt_folder / result.warc_file).open("rb") as source:
-            shutil.copyfileobj(source, stream, 1 << 20)
-        length = stream.tell() - base_offset
-        return PackedAttempt(warc_key=self._key(), base_offset=base_offset, length=length)
+        digest = hashlib.sha256()
+        for name in filter(None, (result.warc_file, behind)):
+            with (attempt_folder / name).open("rb") as source:
+                for chunk in chunks_of(source):
+                    digest.update(chunk)
+                    stream.write(chunk)
+        return PackedAttempt(
+            warc_key=self._key(),
+            base_offset=base_offset,
+            length=stream.tell() - base_offset,
+            sha256=digest.hexdigest(),
+        )
 
     def close(self) -> None:
         """Finish the last pack."""

@@ -38,33 +38,34 @@ def submission_row(submission: Any) -> Row:
     return tables.SUBMISSIONS.row({name: getattr(submission, name) for name in columns})
 
 
-def item_row(item: Any, results: list[CaptureResult]) -> Row:
-    """The row of one finished item; what was observed is taken from its last telling attempt."""
+def item_values(item: Any, results: list[CaptureResult]) -> dict[str, Any]:
+    """The row of one finished item, nothing protected yet; what was observed is taken from its last
+    telling attempt.
+    """
     claimed = dict(item.claimed)
     columns = {f"claimed_{name}": _text(claimed.pop(name, None)) for name in _CLAIMED}
     columns["claimed_protection_flags"] = _text(claimed.pop("protection", None))
     columns["claimed_other_json"] = as_json(claimed) if claimed else None
-    return tables.ITEMS.row(
-        {
-            **columns,
-            **_observed(results),
-            "item_id": item.item_id,
-            "submission_id": item.submission_id,
-            "row_number": item.row_number,
-            "submitter_ref": item.submitter_ref,
-            "submitted_url": item.submitted_url,
-            "normalised_url": item.normalised_url,
-            "submitted_file_name": item.submitted_file_name,
-            "host": item.host,
-            "engine": item.engine,
-            "outcome": item.outcome,
-            "reason": item.reason,
-            "attempt_count": item.attempt_count,
-            "object_count": sum(len(result.objects) for result in results),
-            "submitted_at": item.submitted_at,
-            "finished_at": item.finished_at,
-        }
-    )
+    return {
+        **columns,
+        **_observed(results),
+        "item_id": item.item_id,
+        "submission_id": item.submission_id,
+        "row_number": item.row_number,
+        "submitter_ref": item.submitter_ref,
+        "submitted_url": item.submitted_url,
+        "normalised_url": item.normalised_url,
+        "submitted_file_name": item.submitted_file_name,
+        "host": item.host,
+        "engine": item.engine,
+        "outcome": item.outcome,
+        "reason": item.reason,
+        "collection_plan": item.collection_plan,
+        "attempt_count": item.attempt_count,
+        "object_count": sum(len(result.objects) for result in results),
+        "submitted_at": item.submitted_at,
+        "finished_at": item.finished_at,
+    }
 
 
 def attempt_rows(
@@ -72,8 +73,11 @@ def attempt_rows(
 ) -> Iterator[tuple[str, Row]]:
     """Every row that one attempt gives."""
     names = {"item_id": attempt.item_id, "capture_id": attempt.capture_id}
-    figures = description.get("replays", {}).get(str(attempt.attempt_number), {})
-    yield "captures", _capture_row(names, attempt, result, packed, ReplayFigures(**figures))
+    number = str(attempt.attempt_number)
+    figures = ReplayFigures(**description.get("replays", {}).get(number, {}))
+    absence = description.get("made", {}).get(number, {}).get("absence")
+    values = _capture_values(attempt, result, packed, figures)
+    yield "captures", tables.CAPTURES.row({**names, **values, "prints_absence": absence})
     for entry in result.objects:
         described = description["objects"].get(entry.sha256, {})
         yield "objects", _object_row(names, entry, packed, described)
@@ -119,55 +123,49 @@ def _resource_row(names: dict[str, Any], resource: CapturedResource, packed: Pac
     )
 
 
-def _capture_row(
-    names: dict[str, str],
-    attempt: Any,
-    result: CaptureResult,
-    packed: PackedAttempt,
-    replay: ReplayFigures,
-) -> Row:
-    return tables.CAPTURES.row(
-        {
-            **names,
-            "attempt_number": attempt.attempt_number,
-            "engine": attempt.engine,
-            "requested_url": requested_url(attempt.submitted_url),
-            "final_url": result.final_url,
-            "started_at": result.started_at,
-            "ended_at": result.ended_at,
-            "outcome": result.outcome,
-            "reason": result.reason,
-            "error_class": result.error_class,
-            "error_detail": result.error_detail,
-            "http_status": result.http_status,
-            "retry_after_s": result.retry_after_s,
-            "request_headers_json": as_json(result.request_headers),
-            "response_headers_json": as_json(result.response_headers),
-            "redirects_json": as_json(
-                [
-                    {"url": hop.url, "status": hop.status, "location": hop.location}
-                    for hop in result.redirects
-                ]
-            ),
-            "server_address": result.server_address,
-            "egress": result.egress,
-            "bytes_received": result.bytes_received,
-            "content_verdict": result.content_verdict,
-            "content_flags_json": as_json([asdict(flag) for flag in result.content_flags]),
-            "tools_json": as_json(result.tools),
-            "isolation": result.isolation,
-            "tls": result.tls,
-            "certificate_sha256": result.certificate_sha256,
-            "resources_in_doubt": result.resources_in_doubt,
-            "replay_text": replay.text,
-            "replay_pixels": replay.pixels,
-            "replay_requests": replay.requests,
-            "replay_fault": replay.fault,
-            "warc_file": packed.warc_key,
-            "warc_offset": packed.base_offset if packed.warc_key else None,
-            "warc_length": packed.length if packed.warc_key else None,
-        }
-    )
+def _capture_values(
+    attempt: Any, result: CaptureResult, packed: PackedAttempt, replay: ReplayFigures
+) -> dict[str, Any]:
+    return {
+        "attempt_number": attempt.attempt_number,
+        "engine": attempt.engine,
+        "requested_url": requested_url(attempt.submitted_url),
+        "final_url": result.final_url,
+        "started_at": result.started_at,
+        "ended_at": result.ended_at,
+        "outcome": result.outcome,
+        "reason": result.reason,
+        "error_class": result.error_class,
+        "error_detail": result.error_detail,
+        "http_status": result.http_status,
+        "retry_after_s": result.retry_after_s,
+        "request_headers_json": as_json(result.request_headers),
+        "response_headers_json": as_json(result.response_headers),
+        "redirects_json": as_json(
+            [
+                {"url": hop.url, "status": hop.status, "location": hop.location}
+                for hop in result.redirects
+            ]
+        ),
+        "server_address": result.server_address,
+        "egress": result.egress,
+        "bytes_received": result.bytes_received,
+        "content_verdict": result.content_verdict,
+        "content_flags_json": as_json([asdict(flag) for flag in result.content_flags]),
+        "tools_json": as_json(result.tools),
+        "isolation": result.isolation,
+        "tls": result.tls,
+        "certificate_sha256": result.certificate_sha256,
+        "resources_in_doubt": result.resources_in_doubt,
+        "replay_text": replay.text,
+        "replay_pixels": replay.pixels,
+        "replay_requests": replay.requests,
+        "replay_fault": replay.fault,
+        "warc_file": packed.warc_key,
+        "warc_offset": packed.base_offset if packed.warc_key else None,
+        "warc_length": packed.length if packed.warc_key else None,
+        "warc_sha256": packed.sha256,
+    }
 
 
 def _object_row(

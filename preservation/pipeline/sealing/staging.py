@@ -26,8 +26,11 @@ from preservation.model.tables import EVENTS, MANIFEST_TABLES, TIMESTAMPS, Row
 from preservation.model.vocabulary import EventType
 from preservation.pipeline import spool
 from preservation.pipeline.events import AGENT
+from preservation.pipeline.made import Made
 from preservation.pipeline.sealing import rows
+from preservation.pipeline.sealing.founding import founding_files
 from preservation.pipeline.sealing.packing import Packer
+from preservation.pipeline.sealing.protecting import Protector
 from preservation.settings import Settings
 from preservation.state import reading, schema
 
@@ -49,6 +52,8 @@ class Stage:
     batch_id: str
     folder: Path
     files: tuple[StagedFile, ...]
+    named: dict[str, dict[str, Any]]
+    """Files that lie in the archive already and belong to this batch: key to size and SHA-256."""
     drafts: tuple[dict[str, Any], ...]
     """Log entries, as the arguments of `custody.EntryDraft`."""
 
@@ -77,6 +82,7 @@ def stage(settings: Settings, database: Database, batch: Any) -> Stage:
         files=tuple(
             StagedFile(**{**entry, "path": folder / entry["path"]}) for entry in document["files"]
         ),
+        named=document.get("named", {}),
         drafts=tuple({**d, "event_at": parse_instant(d["event_at"])} for d in document["drafts"]),
     )
 
@@ -86,9 +92,10 @@ def _build(settings: Settings, database: Database, batch: Any, folder: Path) -> 
     (folder / "warc").mkdir(parents=True)
     (folder / "manifest").mkdir()
     packer = Packer(folder / "warc", f"{prefix}/warc")
+    protector = Protector(settings, folder / "protected")
     contents = _Contents(batch)
     with reading(database).connect() as connection:
-        contents.read(connection, settings, packer)
+        contents.read(connection, _Sources(settings, packer, protector))
     packer.close()
     files = dict(packer.files)
     for table in MANIFEST_TABLES:
@@ -96,9 +103,21 @@ def _build(settings: Settings, database: Database, batch: Any, folder: Path) -> 
             path = folder / "manifest" / f"{table.name}.parquet"
             write_table(path, table, contents.rows[table.name])
             files[f"{prefix}/manifest/{table.name}.parquet"] = path
-    files |= {rows.blob_key(sha256): path for sha256, path in packer.blobs.items()}
+    blobs = packer.blobs | protector.blobs
+    files |= {rows.blob_key(sha256): path for sha256, path in blobs.items()}
     staged = [_staged(key, path, folder) for key, path in sorted(files.items())]
-    return {"files": staged, "drafts": [*contents.drafts(), _packing_draft(batch, staged, contents)]}
+    named = founding_files(contents.event_details)
+    packing = _packing_draft(batch, [*staged, *_as_staged(named)], contents)
+    return {"files": staged, "named": named, "drafts": [*contents.drafts(), packing]}
+
+
+@dataclass(frozen=True, slots=True)
+class _Sources:
+    """What a batch's rows are made with."""
+
+    settings: Settings
+    packer: Packer
+    protector: Protector
 
 
 class _Contents:
@@ -107,20 +126,24 @@ class _Contents:
     def __init__(self, batch: Any) -> None:
         self._batch = batch
         self.rows: dict[str, list[Row]] = defaultdict(list)
+        self.event_details: list[dict[str, Any]] = []
         self._digests: dict[tuple[str, bool], dict[str, list[str]]] = {}
         """(identifier, whether it is an item's) to table to row digests."""
 
-    def read(self, connection: Connection, settings: Settings, packer: Packer) -> None:
+    def read(self, connection: Connection, sources: _Sources) -> None:
         """Collect everything that the database assigned to the batch."""
         batch_id = self._batch.batch_id
         for submission in _sealed_with(connection, schema.submission, batch_id, "submission_id"):
-            row = rows.submission_row(submission)
-            self._add(submission.submission_id, [("submissions", row)], is_item=False)
+            own = [
+                ("submissions", rows.submission_row(submission)),
+                *sources.protector.sheet(submission),
+            ]
+            self._add(submission.submission_id, own, is_item=False)
         for item in _sealed_with(connection, schema.item, batch_id, "item_id"):
-            own = _rows_of_item(connection, settings, item, packer)
-            self._add(item.item_id, own, is_item=True)
+            self._add(item.item_id, _rows_of_item(connection, sources, item), is_item=True)
         for event in _sealed_with(connection, schema.event, batch_id, "event_id"):
             self.rows["events"].append(_event_row(event))
+            self.event_details.append(event.detail)
 
     def drafts(self) -> list[dict[str, Any]]:
         """One entry per event, then one per submission and item with the digests of its rows."""
@@ -151,18 +174,22 @@ def _sealed_with(connection: Connection, table: Any, batch_id: str, order: str) 
     return list(connection.execute(query))
 
 
-def _rows_of_item(
-    connection: Connection, settings: Settings, item: Any, packer: Packer
-) -> Iterable[tuple[str, Row]]:
+def _rows_of_item(connection: Connection, sources: _Sources, item: Any) -> Iterable[tuple[str, Row]]:
+    settings, packer = sources.settings, sources.packer
     folder = spool.item_folder(settings, item.item_id)
     description = spool.read_json(folder / spool.DESCRIPTION)
-    results = dict(spool.results_of(settings, item.item_id, item.attempt_count))
-    yield "items", rows.item_row(item, list(results.values()))
-    for attempt in _attempts(connection, item):
-        result = results[attempt.attempt_number]
-        packed = packer.add(
-            spool.attempt_folder(settings, item.item_id, attempt.attempt_number), result
+    made = {int(number): Made.of(one) for number, one in description.get("made", {}).items()}
+    results = {
+        number: made.get(number, Made()).behind(
+            result, spool.attempt_folder(settings, item.item_id, number)
         )
+        for number, result in spool.results_of(settings, item.item_id, item.attempt_count)
+    }
+    yield from sources.protector.item(rows.item_values(item, list(results.values())))
+    for attempt in _attempts(connection, item):
+        number = attempt.attempt_number
+        result, behind = results[number], made.get(number, Made()).warc_file
+        packed = packer.add(spool.attempt_folder(settings, item.item_id, number), result, behind=behind)
         yield from rows.attempt_rows(attempt, result, packed, description)
     yield from rows.fingerprint_rows(item.item_id, description)
 
@@ -224,6 +251,10 @@ def _packing_draft(batch: Any, staged: list[dict[str, Any]], contents: _Contents
             },
         },
     }
+
+
+def _as_staged(named: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"key": key, **facts} for key, facts in sorted(named.items())]
 
 
 def _staged(key: str, path: Path, folder: Path) -> dict[str, Any]:

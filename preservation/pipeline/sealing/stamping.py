@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self, cast
@@ -13,13 +14,27 @@ from preservation import clock
 from preservation.custody import Checkpoint
 from preservation.errors import AuthorityUnavailable, TokenRejected
 from preservation.manifest import write_table
-from preservation.model.canonical import instant, parse_instant
+from preservation.model.canonical import instant
 from preservation.model.digests import fixity_of_file, sha256_of
 from preservation.model.tables import TIMESTAMPS, Row
 from preservation.pipeline import spool
+from preservation.pipeline.sealing.anchoring import AnchorJob, ask_calendars
+from preservation.pipeline.sealing.token_rows import (
+    ACCEPTED,
+    PENDING,
+    accepted_row,
+    as_json,
+    as_row,
+    files_of,
+    seal_entry,
+    token_prefix,
+)
 from preservation.settings import AuthoritySettings, Settings
 from preservation.store.port import ObjectStore
-from preservation.timestamp import AcceptedToken, stamp
+from preservation.timestamp import AcceptedToken, Terms, stamp, stored_token
+
+Answers = dict[str, Any]
+"""What authorities and calendars said, as it waits on disk to be published."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +42,18 @@ class Stamping:
     """What the authorities answered, as it stands in the seal and in the timestamps table."""
 
     status: str
-    """sealed: every authority accepted; partial: some; pending: none."""
+    """sealed: as many authorities accepted as must; partial: fewer; pending: none."""
     sealed_at: str
+    time_quorum: int
+    """How many must accept."""
     entries: list[dict[str, Any]]
     """One per authority, as in the seal."""
+    anchors: list[dict[str, Any]]
+    """One per calendar, as in the seal."""
     files: dict[str, dict[str, Any]]
     """Archive key to size and SHA-256: tokens, chains, the timestamps table."""
+    checkpoint: Mapping[str, Any]
+    """Size and SHA-256 of the note that the tokens are over."""
 
     @classmethod
     def of(cls, seal: Mapping[str, Any]) -> Self:
@@ -40,9 +61,42 @@ class Stamping:
         return cls(
             status=seal["status"],
             sealed_at=seal["sealed_at"],
+            time_quorum=seal.get("time_quorum", len(seal["timestamps"])),
             entries=seal["timestamps"],
+            anchors=seal.get("anchors", []),
             files=seal["files"],
+            checkpoint={
+                "size": seal["checkpoint"]["size"],
+                "sha256": seal["checkpoint"]["file_sha256"],
+            },
         )
+
+    def in_seal(self) -> dict[str, Any]:
+        """The members of a seal that tell of time."""
+        return {
+            "sealed_at": self.sealed_at,
+            "timestamps": self.entries,
+            "time_quorum": self.time_quorum,
+            "anchors": self.anchors,
+            "status": self.status,
+        }
+
+    def token_facts(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+        """What the event of an accepted token tells: enough to find it and to check it again."""
+        prefix = entry["token_key"].removesuffix(".tsr")
+        own = {
+            f"{prefix}{ending}": self.files[f"{prefix}{ending}"]
+            for ending in (".tsr", ".chain.pem", ".crl.pem")
+            if f"{prefix}{ending}" in self.files
+        }
+        told = ("authority", "is_test_authority", "token_key", "gen_time", "token_not_after", "is_late")
+        return {
+            **{name: entry.get(name) for name in told},
+            "checkpoint_size": self.checkpoint["size"],
+            "checkpoint_sha256": self.checkpoint["sha256"],
+            "token_sha256": own.get(entry["token_key"], {}).get("sha256"),
+            "files": own,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +104,22 @@ class StampJob:
     """One checkpoint to stamp for one edition of a batch's seal."""
 
     checkpoint: Checkpoint
-    batch_id: str
-    prefix: str
+    logged_at: datetime
+    """When the newest entry was logged that the checkpoint covers."""
+    batch_id: str | None
+    """None for the founding checkpoint, which no batch owns."""
+    prefix: str = ""
     """Archive key below which the batch lies."""
     edition: int = 1
     earlier: tuple[Row, ...] = ()
     """Rows of the edition before; accepted tokens are kept, only the others are asked for again."""
+    earlier_anchors: tuple[Mapping[str, Any], ...] = ()
+    """Anchors of the edition before, as in its seal."""
+
+    @property
+    def anchoring(self) -> AnchorJob:
+        """What there is to do for calendars."""
+        return AnchorJob(checkpoint=self.checkpoint, edition=self.edition, earlier=self.earlier_anchors)
 
     @property
     def table_key(self) -> str:
@@ -64,105 +128,122 @@ class StampJob:
         return f"{self.prefix}/manifest/timestamps{suffix}.parquet"
 
 
-def ask_authorities(settings: Settings, folder: Path, job: StampJob) -> dict[str, Any]:
+def ask_authorities(settings: Settings, store: ObjectStore, folder: Path, job: StampJob) -> Answers:
     """Ask for the tokens that the job lacks; the answers wait in *folder* to be published.
 
     They are written there before anything is published, so that a run after a crash publishes the
-    same ones. ``answers["tokens"]`` is empty if no authority gave a new token.
+    same ones. ``answers["tokens"]`` is empty if nobody gave anything new.
     """
     answers = spool.read_json(folder / "stamps.json")
     if answers is None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        answers = _ask_all(settings, folder, job)
+        answers = _ask_all(settings, store, folder, job)
         spool.write_json(folder / "stamps.json", answers)
-    return cast("dict[str, Any]", answers)
+    return cast("Answers", answers)
 
 
-def publish_stamps(
-    store: ObjectStore, folder: Path, job: StampJob, answers: dict[str, Any]
-) -> Stamping:
-    """Store the tokens, their chains and the timestamps table."""
+def publish_stamps(store: ObjectStore, folder: Path, job: StampJob, answers: Answers) -> Stamping:
+    """Store the tokens, their chains and, for a batch, the timestamps table."""
     files = {key: _publish(store, key, folder / name) for key, name in answers["tokens"].items()}
-    table = folder / "timestamps.parquet"
-    write_table(table, TIMESTAMPS, [_row(entry) for entry in answers["rows"]])
-    files[job.table_key] = _publish(store, job.table_key, table)
+    if job.batch_id is not None:
+        table = folder / "timestamps.parquet"
+        write_table(table, TIMESTAMPS, [as_row(entry) for entry in answers["rows"]])
+        files[job.table_key] = _publish(store, job.table_key, table)
+    note = job.checkpoint
     return Stamping(
         status=answers["status"],
         sealed_at=answers["sealed_at"],
-        entries=[_seal_entry(row) for row in answers["rows"]],
+        time_quorum=answers["time_quorum"],
+        entries=[seal_entry(row) for row in answers["rows"]],
+        anchors=answers["anchors"],
         files=files,
+        checkpoint={"size": note.size, "sha256": sha256_of(note.body)},
     )
 
 
-def _ask_all(settings: Settings, folder: Path, job: StampJob) -> dict[str, Any]:
-    tokens: dict[str, str] = {}
-    table_rows = [_as_json(row) for row in job.earlier if row["status"] == "accepted"]
-    have = {row["authority"] for row in table_rows}
-    for authority in settings.authorities:
-        if authority.name not in have:
-            row, files = _ask(authority, folder, job.checkpoint)
-            table_rows.append({**row, "batch_id": job.batch_id})
-            tokens |= files
-    accepted = sum(row["status"] == "accepted" for row in table_rows)
-    status = "pending" if not accepted else "sealed" if accepted == len(table_rows) else "partial"
+def _ask_all(settings: Settings, store: ObjectStore, folder: Path, job: StampJob) -> Answers:
+    rows = [as_json(row) for row in job.earlier if row["status"] == ACCEPTED]
+    have = {row["authority"] for row in rows}
+    wanted = [authority for authority in settings.authorities if authority.name not in have]
+    files: dict[str, bytes] = {}
+    for row, own in _ask_each(settings, store, wanted, job):
+        rows.append({**row, "batch_id": job.batch_id})
+        files |= own
+    anchors: list[dict[str, Any]] = []
+    if job.batch_id is not None:
+        anchors, proofs = ask_calendars(settings, store, job.anchoring)
+        files |= proofs
+    quorum = settings.time_quorum or max(1, len(rows))
     return {
-        "status": status,
+        "status": _status(rows, quorum),
         "sealed_at": instant(clock.now()),
-        "rows": table_rows,
-        "tokens": tokens,
+        "time_quorum": quorum,
+        "rows": rows,
+        "anchors": anchors,
+        "tokens": _keep(folder, files),
     }
+
+
+def _keep(folder: Path, files: Mapping[str, bytes]) -> dict[str, str]:
+    """Write *files* to *folder*: archive key to name there."""
+    names = {key: key.rpartition("/")[2] for key in files}
+    for key, content in files.items():
+        (folder / names[key]).write_bytes(content)
+    return names
+
+
+def _status(rows: list[dict[str, Any]], quorum: int) -> str:
+    accepted = sum(row["status"] == ACCEPTED for row in rows)
+    if not accepted:
+        return PENDING
+    return "sealed" if accepted >= quorum else "partial"
+
+
+def _ask_each(
+    settings: Settings, store: ObjectStore, wanted: list[AuthoritySettings], job: StampJob
+) -> list[tuple[dict[str, Any], dict[str, bytes]]]:
+    """All at the same time, so that a slow one holds up no other; in the order of the settings."""
+    terms = Terms(allow_networks=settings.allow_networks)
+
+    def ask(authority: AuthoritySettings) -> tuple[dict[str, Any], dict[str, bytes]]:
+        return _ask(authority, store, job, terms)
+
+    with ThreadPoolExecutor(max(1, len(wanted))) as pool:
+        return list(pool.map(ask, wanted))
 
 
 def _ask(
-    authority: AuthoritySettings, folder: Path, checkpoint: Checkpoint
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """The table's row of one authority, and its files (archive key to name in *folder*)."""
+    authority: AuthoritySettings, store: ObjectStore, job: StampJob, terms: Terms
+) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The table's row of one authority, and its files (archive key to content)."""
     known = {
         "authority": authority.name,
         "is_test_authority": authority.is_test,
-        "checkpoint_size": checkpoint.size,
+        "checkpoint_size": job.checkpoint.size,
     }
+    prefix = token_prefix(job.checkpoint.size, authority.name)
     try:
-        token = stamp(authority, checkpoint.body, at=clock.now())
+        token = _stored(authority, store, prefix, job) or stamp(
+            authority, job.checkpoint.body, at=clock.now(), terms=terms
+        )
     except (AuthorityUnavailable, TokenRejected) as error:
-        return {**known, "status": "pending", "detail": str(error)}, {}
-    prefix = f"log/tokens/{checkpoint.size:012}/{authority.name}"
-    names = {f"{prefix}.tsr": f"{authority.name}.tsr", f"{prefix}.chain.pem": f"{authority.name}.pem"}
-    (folder / f"{authority.name}.tsr").write_bytes(token.token)
-    (folder / f"{authority.name}.pem").write_bytes(token.chain_pem)
-    return {**known, **_facts(token), "token_key": f"{prefix}.tsr"}, names
+        return {**known, "status": PENDING, "detail": str(error)}, {}
+    row = accepted_row(token, prefix, logged_at=job.logged_at, accepted_at=clock.now())
+    return {**known, **row}, files_of(token, prefix)
 
 
-def _facts(token: AcceptedToken) -> dict[str, Any]:
-    return {
-        "status": "accepted",
-        "gen_time": instant(token.gen_time),
-        "serial_number": str(token.serial_number),
-        "policy_oid": token.policy_oid,
-        "message_imprint": token.message_imprint,
-        "token_sha256": sha256_of(token.token),
-        "token_not_after": instant(token.not_after),
-    }
-
-
-def _seal_entry(row: dict[str, Any]) -> dict[str, Any]:
-    names = ("authority", "is_test_authority", "status", "detail", "token_key")
-    return {name: row.get(name) for name in names}
-
-
-_MOMENTS = ("gen_time", "token_not_after")
-
-
-def _as_json(row: Row) -> dict[str, Any]:
-    """A row of the table as it was before `_row` made it one."""
-    bare = {name: value for name, value in row.items() if name not in {"schema_version", "row_sha256"}}
-    return {name: instant(v) if isinstance(v, datetime) else v for name, v in bare.items()}
-
-
-def _row(entry: dict[str, Any]) -> Row:
-    moments = {name: parse_instant(entry[name]) for name in _MOMENTS if entry.get(name)}
-    return TIMESTAMPS.row({**entry, **moments})
+def _stored(
+    authority: AuthoritySettings, store: ObjectStore, prefix: str, job: StampJob
+) -> AcceptedToken | None:
+    """The token that an earlier run published before it was lost itself: its key is taken for good."""
+    if not store.has(f"{prefix}.tsr"):
+        return None
+    lists = store.read(f"{prefix}.crl.pem") if store.has(f"{prefix}.crl.pem") else b""
+    token = stored_token(authority, store.read(f"{prefix}.tsr"), job.checkpoint.body, lists)
+    if store.has(f"{prefix}.chain.pem"):
+        return replace(token, chain_pem=store.read(f"{prefix}.chain.pem"))
+    return token
 
 
 def _publish(store: ObjectStore, key: str, path: Path) -> dict[str, Any]:

@@ -70,6 +70,9 @@ ALIASES: dict[str, tuple[str, ...]] = {
         *("سرية", "السرية", "مستوى السرية"),
         *("confidentialité", "confidencialidad", "конфіденційність"),
     ),
+    "collection_plan": (
+        *("collection plan", "خطة الجمع", "plan de collecte", "plan de recopilación", "план збору"),
+    ),
 }  # fmt: skip
 """Canonical name of a column, and what people call it."""
 

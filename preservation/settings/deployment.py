@@ -15,84 +15,21 @@ from pathlib import Path
 from typing import Any
 
 from preservation.errors import SettingsInvalid
+from preservation.settings.authorities import (
+    AuthoritySettings,
+    WitnessSettings,
+    authority_of,
+    witness_of,
+)
+from preservation.settings.egress import EgressSettings, egress_of
+from preservation.settings.limits import Limits, limits_of
+from preservation.settings.storage import StorageSettings, storage_of
+from preservation.settings.values import SETTINGS_FILE, positive
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-SETTINGS_FILE = "preserve.toml"
-
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 """The checkout that this package is installed from; `dags/` and `plugins/` lie beside the package."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuthoritySettings:
-    """One time-stamping authority (RFC 3161)."""
-
-    name: str
-    url: str
-    """Its HTTP address, or ``test:`` for the test authority that ships with this project."""
-    roots: Path
-    """PEM file with the root certificates that this authority is trusted under."""
-    is_test: bool = False
-    """True: its tokens prove nothing about time, and every place that shows them says so."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EgressSettings:
-    """One named way out, and the hosts that must take it."""
-
-    name: str
-    url: str
-    """``socks5://host:port``, ``http://host:port`` or ``tor://host:port`` (a circuit per attempt)."""
-    hosts: tuple[str, ...] = ()
-    """Host suffixes like ``.onion`` that leave this way whatever the default is."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """Bounds on a single capture attempt."""
-
-    connect_timeout_s: int = 10
-    idle_timeout_s: int = 20
-    """Longest silence of a server in mid-transfer, and before its first byte."""
-    page_deadline_s: int = 90
-    post_deadline_s: int = 900
-    file_deadline_s: int = 3600
-    largest_object_bytes: int = 20 << 30
-    largest_item_bytes: int = 40 << 30
-    """All that one attempt may receive."""
-    largest_page_bytes: int = 1 << 30
-    """All that an attempt at a page may receive; what is larger is fetched as a file."""
-    largest_recorded_bytes: int = 64 << 20
-    """Of one connection; what comes after is stored as its body alone."""
-    largest_decoding_ratio: int = 200
-    """A body that unpacks to more than this many times its size is kept packed."""
-    lowest_rate_bytes_s: int = 512
-    """A transfer slower than this over 30 s is ended."""
-    host_interval_ms: int = 200
-    """Least time between the beginnings of two attempts at one host, by all processes together."""
-    browser_memory_mb: int = 2048
-    """A browser that holds more than this is ended with its page."""
-    browser_pages: int = 40
-    """Pages after which a browser is replaced by a fresh one."""
-    largest_redirect_chain: int = 20
-    batch_items: int = 50
-    """Items of one engine that one task works on."""
-    page_workers: int = 2
-    post_workers: int = 2
-    file_workers: int = 4
-    retry_wait_percent: int = 100
-    """Share of the waits in `model.retries` that a failed item waits; less only for demos and tests."""
-    lease_s: int = 60
-    seal_items: int = 1000
-    page_tasks: int = 1
-    """Batches of pages that Airflow captures at the same time: the size of the pool `browser`."""
-    post_tasks: int = 2
-    """The same for posts: pool `media`."""
-    file_tasks: int = 4
-    """The same for files: pool `http`."""
-    describe_tasks: int = 2
-    """Batches that Airflow characterises at the same time: the size of the pool `describe`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +43,23 @@ class Settings:
     allow_networks: tuple[Network, ...] = ()
     """Private networks that captures may reach all the same: for tests and the demo."""
     authorities: tuple[AuthoritySettings, ...] = ()
+    time_quorum: int | None = None
+    """How many authorities must accept before a seal counts as sealed; None: all of them."""
+    renew_before_days: int = 180
+    """Time stamps that expire within this time are covered by new ones."""
+    calendars: tuple[str, ...] = ()
+    """OpenTimestamps calendars to anchor checkpoints in, too."""
+    witnesses: tuple[WitnessSettings, ...] = ()
+    witness_quorum: int = 0
+    """How many witnesses must have cosigned a checkpoint before it is published."""
+    storage: StorageSettings | None = None
+    """Where the archive lies; None: the folder ``archive`` of the home."""
+    replica: StorageSettings | None = None
+    """Where a second copy of it lies."""
+    protects_sources: bool = True
+    """Whether what identifies a source is sealed encrypted under that source's own key."""
+    audit_days: int = 30
+    """Within this time the fixity of everything is checked once."""
     limits: Limits = field(default_factory=Limits)
     user_agent: str | None = None
     """Overrides the browser's own User-Agent; recorded with each request either way."""
@@ -191,12 +145,51 @@ def load(home: Path | None = None, environment: Mapping[str, str] | None = None)
         allow_networks=parse_networks(
             environment.get("PRESERVE_ALLOW_NETWORKS") or ",".join(document.get("allow_networks", []))
         ),
-        authorities=tuple(_authority(entry, home) for entry in document.get("authority", [])),
-        limits=_limits(document.get("limits", {}), environment),
+        authorities=tuple(authority_of(entry, home) for entry in document.get("authority", [])),
+        limits=limits_of(document.get("limits", {}), environment),
+        **_proof(document),
+        **_places(document, environment, home),
         user_agent=document.get("user_agent"),
         **_capture(document, environment, home),
         **_airflow(document.get("airflow", {}), environment),
     )
+
+
+def _proof(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Who must vouch for time and log before a seal counts, and how often everything is read back."""
+    quorum, authorities = document.get("time_quorum"), document.get("authority", [])
+    witnesses = tuple(witness_of(entry) for entry in document.get("witness", []))
+    needed = int(document.get("witness_quorum", 0))
+    for name, number, known in (
+        ("time_quorum", 0 if quorum is None else positive("time_quorum", quorum), authorities),
+        ("witness_quorum", needed, witnesses),
+    ):
+        if number > len(known):
+            msg = f"{name} in {SETTINGS_FILE} is {number}, but only {len(known)} are configured."
+            raise SettingsInvalid(msg, remedy="Configure more of them, or lower the number.")
+    return {
+        "time_quorum": None if quorum is None else int(quorum),
+        "renew_before_days": positive("renew_before_days", document.get("renew_before_days", 180)),
+        "calendars": tuple(map(str, document.get("calendars", ()))),
+        "witnesses": witnesses,
+        "witness_quorum": needed,
+        "protects_sources": bool(document.get("protects_sources", True)),
+        "audit_days": positive("audit_days", document.get("audit_days", 30)),
+    }
+
+
+def _places(document: Mapping[str, Any], environment: Mapping[str, str], home: Path) -> dict[str, Any]:
+    """Where the archive and its second copy lie; ``PRESERVE_STORAGE`` and ``PRESERVE_REPLICA``, and
+    these with ``_ENDPOINT``, win over ``url`` and ``endpoint`` of ``[storage]`` and ``[replica]``.
+    """
+    places: dict[str, Any] = {}
+    for name in ("storage", "replica"):
+        section = dict(document.get(name, {}))
+        for key, variable in (("url", name), ("endpoint", f"{name}_endpoint")):
+            given = environment.get(f"PRESERVE_{variable.upper()}")
+            section |= {key: given} if given else {}
+        places[name] = storage_of(section, named=name, home=home) if section else None
+    return places
 
 
 def parse_networks(text: str) -> tuple[Network, ...]:
@@ -239,7 +232,7 @@ def _airflow(section: Mapping[str, Any], environment: Mapping[str, str]) -> dict
     for name in ("port", "parallelism"):
         given = environment.get(f"PRESERVE_AIRFLOW_{name.upper()}", section.get(name))
         if given is not None:
-            values[f"airflow_{name}"] = _positive(f"[airflow] {name}", given)
+            values[f"airflow_{name}"] = positive(f"[airflow] {name}", given)
     for name in ("dags_folder", "plugins_folder"):
         folder = environment.get(f"PRESERVE_{name.upper()}")
         if folder:
@@ -250,7 +243,7 @@ def _airflow(section: Mapping[str, Any], environment: Mapping[str, str]) -> dict
 def _capture(document: Mapping[str, Any], environment: Mapping[str, str], home: Path) -> dict[str, Any]:
     """How captures trust, keep and leave."""
     roots = environment.get("PRESERVE_CAPTURE_ROOTS", document.get("capture_roots"))
-    egresses = tuple(_egress(entry) for entry in document.get("egresses", []))
+    egresses = tuple(egress_of(entry) for entry in document.get("egresses", []))
     chosen = environment.get("PRESERVE_EGRESS") or str(document.get("egress", "direct"))
     if chosen not in {"direct", *(egress.name for egress in egresses)}:
         msg = f"The egress {chosen!r} isn't one of {SETTINGS_FILE}'s [[egresses]]."
@@ -262,52 +255,3 @@ def _capture(document: Mapping[str, Any], environment: Mapping[str, str], home: 
         "egress": chosen,
         "egresses": egresses,
     }
-
-
-def _egress(entry: Mapping[str, Any]) -> EgressSettings:
-    url = str(entry.get("url", ""))
-    is_known = url.startswith(("socks5://", "http://", "tor://")) and url.rpartition(":")[2].isdigit()
-    if not entry.get("name") or not is_known:
-        msg = f"An [[egresses]] in {SETTINGS_FILE} is {dict(entry)!r}."
-        raise SettingsInvalid(
-            msg, remedy="Give a name and a url like socks5://host:port, http://... or tor://..."
-        )
-    return EgressSettings(name=str(entry["name"]), url=url, hosts=tuple(entry.get("hosts", ())))
-
-
-def _authority(entry: Mapping[str, Any], home: Path) -> AuthoritySettings:
-    try:
-        return AuthoritySettings(
-            name=entry["name"],
-            url=entry["url"],
-            roots=home / entry["roots"],
-            is_test=bool(entry.get("is_test", False)),
-        )
-    except KeyError as error:
-        msg = f"An [[authority]] in {SETTINGS_FILE} has no {error}."
-        raise SettingsInvalid(msg, remedy="Give name, url and roots.") from error
-
-
-def _limits(section: Mapping[str, Any], environment: Mapping[str, str]) -> Limits:
-    """Limits from the file; ``PRESERVE_LIMIT_<NAME>`` in the environment wins."""
-    values: dict[str, int] = {}
-    for name in Limits.__slots__:
-        given = environment.get(f"PRESERVE_LIMIT_{name.upper()}", section.get(name))
-        if given is not None:
-            values[name] = _positive(name, given)
-    unknown = section.keys() - set(Limits.__slots__)
-    if unknown:
-        msg = f"[limits] in {SETTINGS_FILE} knows no {', '.join(sorted(unknown))}."
-        raise SettingsInvalid(msg, remedy=f"Known are: {', '.join(Limits.__slots__)}.")
-    return Limits(**values)
-
-
-def _positive(name: str, given: object) -> int:
-    try:
-        value = int(str(given))
-    except ValueError:
-        value = 0
-    if value <= 0:
-        msg = f"The limit {name} is {given!r}."
-        raise SettingsInvalid(msg, remedy="Give a whole number above zero.")
-    return value

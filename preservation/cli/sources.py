@@ -1,0 +1,63 @@
+"""``preserve source``: open what is protected, erase a source."""
+
+from __future__ import annotations
+
+import click
+
+from preservation.cli.commands import preserve
+from preservation.cli.options import home_option, json_option, print_json, settings_of
+
+
+@preserve.group()
+@home_option
+def source() -> None:
+    """What identifies a source: sealed encrypted, opened on record, erased for good."""
+
+
+@source.command("show")
+@click.argument("subject", metavar="ITEM|SUBMISSION")
+@click.option("--reason", required=True, help="Why it is opened; its digest goes on record.")
+@home_option
+@json_option
+@click.pass_context
+def show(context: click.Context, subject: str, reason: str, *, as_json: bool) -> None:
+    """Open what is protected about a sealed item, or a submission's sheet; the access is logged."""
+    from preservation.pipeline.sources import show_protected
+
+    answer = show_protected(settings_of(context), subject, reason=reason)
+    if as_json:
+        print_json(answer)
+        return
+    for value in answer["values"]:
+        told = value.get("value") or value.get("value_base64") or f"({value['absence']})"
+        click.echo(f"{value['subject']}: {told}")
+
+
+@source.command("erase")
+@click.argument("organisation_id", metavar="ORGANISATION")
+@click.option("--authority", required=True, help="Reference of the lawful decision; no names.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@home_option
+@json_option
+@click.pass_context
+def erase(
+    context: click.Context, organisation_id: str, authority: str, *, yes: bool, as_json: bool
+) -> None:
+    """Destroy the key of ORGANISATION for good: what identifies it can't be read by anybody any more.
+
+    The archive stays as it is, and provable. Destroy the key's copies in your backups as well.
+    """
+    from preservation.pipeline.sources import erase_source
+
+    if not yes:
+        click.confirm(
+            f"What identifies {organisation_id} will be unreadable for ever. Go on?",
+            abort=True,
+            err=True,
+        )
+    answer = erase_source(settings_of(context), organisation_id, authority=authority)
+    if as_json:
+        print_json(answer)
+    else:
+        click.echo(f"{len(answer['erased_keys'])} key(s) destroyed; the erasure goes into the log.")
+        click.echo("Destroy the copies of these keys in your backups as well.")

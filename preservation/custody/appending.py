@@ -1,0 +1,142 @@
+"""What is appended at once: entries in their places, as the lines of one segment."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from preservation import clock
+from preservation.custody.entries import ENTRY_VERSION, Entry, EntryDraft, event_key_in
+from preservation.custody.merkle import leaf_hash
+from preservation.custody.segments import Segments, log_broken
+from preservation.errors import LogBroken
+from preservation.model.canonical import (
+    canonical_json,
+    instant,
+    is_plain,
+    is_written_alike,
+    written,
+)
+
+CLOCK_TOLERANCE = timedelta(seconds=300)
+"""How far our clock may differ from the log's last entry, or from a time-stamping authority."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """Where the log ends, and which acts are logged from some index on."""
+
+    size: int = 0
+    last: Entry | None = None
+    known: dict[str, int] = field(default_factory=dict)
+    """Index by event key."""
+
+
+def read_tail(segments: Segments, since: int) -> Tail:
+    """The log's end, and the acts that stand at *since* or later.
+
+    Raises:
+        LogBroken: What was read is damaged.
+    """
+    known: dict[str, int] = {}
+    index, line = -1, b""
+    for index, line, _ in segments.lines(since):
+        if index >= since:
+            try:
+                known.setdefault(event_key_in(line), index)
+            except ValueError as error:
+                where = segments.key_of(index)
+                raise log_broken(f"{where} can't be read: entry {index}: {error}.") from error
+    return Tail(index + 1, Entry.parse(line), known) if line else Tail()
+
+
+class Appending:
+    """The segment in the making that shall stand behind *tail*; all its entries are logged now.
+
+    Raises:
+        LogBroken: Our clock runs behind the log's last entry, or behind a draft's event.
+    """
+
+    def __init__(self, tail: Tail) -> None:
+        self._now = clock.now()
+        _refuse_clock_behind(tail.last, self._now)
+        self._latest_event = self._now + CLOCK_TOLERANCE
+        self._tail = tail
+        self._at = instant(self._now)
+        self._lines = io.BytesIO()
+        self._bodies: dict[str, EntryDraft] = {}
+        """Drafts whose body speaks of its place."""
+
+    @property
+    def content(self) -> bytes:
+        """The segment's bytes; empty if nothing was added."""
+        return self._lines.getvalue()
+
+    def add(self, drafts: Iterable[EntryDraft], placed: dict[str, int]) -> int:
+        """Give each of *drafts* that isn't logged yet the next place, and note in *placed* where each
+        stands, by event key; how many drafts there were.
+
+        Raises:
+            TypeError, ValueError: One has no canonical form.
+        """
+        count, index, known = 0, self._tail.size, self._tail.known
+        previous = self._tail.last.leaf_hash.hex() if self._tail.last else None
+        write, salts = self._lines.write, clock.new_salts()
+        for draft in drafts:
+            count += 1
+            key = draft.event_key
+            if key in known:
+                placed[key] = known[key]
+                continue
+            line = self._line(draft, index, previous, next(salts))
+            write(line)
+            write(b"\n")
+            previous = leaf_hash(line).hex()
+            placed[key] = index
+            index += 1
+        return count
+
+    def _line(self, draft: EntryDraft, index: int, previous: str | None, salt: str) -> bytes:
+        """What `Entry.line` gives for *draft* in its place."""
+        moment, body = draft.event_at, draft.body
+        if moment > self._latest_event:
+            raise LogBroken(
+                f"Our clock says {self._now}, but {draft.event_key} happened at {moment}.",
+                remedy="Set the clock right; nothing was written.",
+            )
+        if callable(body):
+            self._bodies[draft.event_key] = draft
+            body = dict(body(index))
+        members = {
+            "agent": draft.agent,
+            "at": self._at,
+            "body": body,
+            "event_at": moment,
+            "event_key": draft.event_key,
+            "event_type": draft.event_type,
+            "index": index,
+            "item": draft.item_id,
+            "previous_leaf_hash": previous,
+            "salt": salt,
+            "version": ENTRY_VERSION,
+        }
+        # What `EntryDraft` has checked needn't be looked through again.
+        is_checked = is_plain(body) and is_written_alike(moment)
+        return (is_checked and written(members)) or canonical_json(members)
+
+    def drafts(self) -> Iterator[EntryDraft]:
+        """What was added, to be given other places."""
+        for line in io.BytesIO(self.content):
+            draft = Entry.parse(line[:-1]).draft
+            yield self._bodies.get(draft.event_key, draft)
+
+
+def _refuse_clock_behind(last: Entry | None, now: datetime) -> None:
+    if last is not None and now < last.at - CLOCK_TOLERANCE:
+        raise LogBroken(
+            f"Our clock says {now:%Y-%m-%d %H:%M:%S}, but entry {last.index} was logged at {last.at}.",
+            remedy="Nothing was written. Set the clock right; if it is right now, it ran ahead when "
+            "that entry was logged, and the log goes on once that time has passed.",
+        )

@@ -1,0 +1,37 @@
+"""Ways out: ``[[egresses]]``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from preservation.errors import SettingsInvalid
+from preservation.settings.values import SETTINGS_FILE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EgressSettings:
+    """One named way out, and the hosts that must take it."""
+
+    name: str
+    url: str
+    """``socks5://host:port``, ``http://host:port`` or ``tor://host:port`` (a circuit per attempt)."""
+    hosts: tuple[str, ...] = ()
+    """Host suffixes like ``.onion`` that leave this way whatever the default is."""
+
+
+def egress_of(entry: Mapping[str, Any]) -> EgressSettings:
+    """The way out that one ``[[egresses]]`` describes.
+
+    Raises:
+        SettingsInvalid: It has no name, or its url can't be used.
+    """
+    url = str(entry.get("url", ""))
+    is_known = url.startswith(("socks5://", "http://", "tor://")) and url.rpartition(":")[2].isdigit()
+    if not entry.get("name") or not is_known:
+        msg = f"An [[egresses]] in {SETTINGS_FILE} is {dict(entry)!r}."
+        raise SettingsInvalid(
+            msg, remedy="Give a name and a url like socks5://host:port, http://... or tor://..."
+        )
+    return EgressSettings(name=str(entry["name"]), url=url, hosts=tuple(entry.get("hosts", ())))

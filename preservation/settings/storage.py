@@ -1,0 +1,56 @@
+"""Where an archive lies: ``[storage]``, and its second copy: ``[replica]``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from preservation.errors import SettingsInvalid
+from preservation.settings.values import SETTINGS_FILE, positive
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageSettings:
+    """One place that holds an archive: a folder, or a bucket with Object Lock.
+
+    Credentials never stand here: boto3 finds them in the environment or its own files.
+    """
+
+    folder: Path | None = None
+    """A local disk; None if it is a bucket."""
+    bucket: str = ""
+    prefix: str = ""
+    """Key prefix within the bucket, without a slash at its end; empty for none."""
+    endpoint: str | None = None
+    """Address of an S3 server that isn't Amazon's."""
+    region: str = "us-east-1"
+    retention_days: int = 3650
+    """How long each object is locked in compliance mode from the day that it is written."""
+    legal_hold: bool = False
+    """Whether each object also gets a legal hold."""
+
+
+def storage_of(section: Mapping[str, Any], *, named: str, home: Path) -> StorageSettings:
+    """The place that ``url`` in *section* names: ``s3://bucket/prefix``, or a folder below *home*.
+
+    Raises:
+        SettingsInvalid: It names no place, or a value can't be used.
+    """
+    url = str(section.get("url", ""))
+    if not url or ("://" in url and not url.startswith("s3://")):
+        msg = f"[{named}] in {SETTINGS_FILE} has the url {url!r}."
+        raise SettingsInvalid(msg, remedy="Give s3://bucket/prefix, or a folder.")
+    if not url.startswith("s3://"):
+        return StorageSettings(folder=home / Path(url).expanduser())
+    parts = urlsplit(url)
+    return StorageSettings(
+        bucket=parts.netloc,
+        prefix=parts.path.strip("/"),
+        endpoint=section.get("endpoint"),
+        region=str(section.get("region", "us-east-1")),
+        retention_days=positive(f"[{named}] retention_days", section.get("retention_days", 3650)),
+        legal_hold=bool(section.get("legal_hold", False)),
+    )

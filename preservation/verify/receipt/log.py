@@ -1,0 +1,125 @@
+"""Steps 3 to 6: keys, checkpoints, entries, growth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from preservation.custody import PublicKey, TreeHead, merkle
+from preservation.custody.cosignatures import CosignerKey, cosignatures, pinned_witnesses
+from preservation.custody.notes import open_note
+from preservation.custody.rotation import KeyChain, pinned_keys, rotations_in
+from preservation.verify.receipt.finding import Check
+from preservation.verify.receipt.parts import Proof
+
+
+def key_chain(check: Check, proof: Proof) -> KeyChain | None:
+    """Step 3: the log's keys; None, reported, if none is pinned.
+
+    Raises:
+        ValueError: The proof's rotations lead from no pinned key.
+    """
+    path = check.trust / "log.vkey"
+    try:
+        pinned = pinned_keys(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        check.gap("no-trusted-key", str(path), "the log's public keys", str(error))
+        return None
+    if pinned[0].name != proof.log_origin:
+        check.broken("proof-subject", "proof.json log_origin", pinned[0].name, proof.log_origin)
+    entries = [entry.parsed for entry in proof.entries]
+    chain = KeyChain.of(pinned, rotations_in(entries, pinned[0].name))
+    if PublicKey.parse(proof.log_public_key) != chain.first:
+        check.broken(
+            "proof-subject", "proof.json log_public_key", str(chain.first), proof.log_public_key
+        )
+    return chain
+
+
+def heads_of(check: Check, proof: Proof, chain: KeyChain) -> dict[int, TreeHead]:
+    """Step 4: what the checkpoints state, by size; bad ones are reported and left out."""
+    witnesses = _witnesses(check)
+    heads = {}
+    for size, note in proof.notes.items():
+        subject = f"checkpoint {size}"
+        head = check.attempt("checkpoint", subject, partial(_head, note, size, chain))
+        if head is not None:
+            heads[size] = head
+            check.attempt("cosignature", subject, partial(cosignatures, note, witnesses))
+    return heads
+
+
+def _head(note: bytes, size: int, chain: KeyChain) -> TreeHead:
+    head = TreeHead.parse(open_note(note, chain.at(size)))
+    if (head.origin, head.size) != (chain.first.name, size):
+        msg = f"it says {head.origin}, {head.size}"
+        raise ValueError(msg)
+    return head
+
+
+def _witnesses(check: Check) -> tuple[CosignerKey, ...]:
+    path = check.trust / "witnesses.vkey"
+    try:
+        return pinned_witnesses(path.read_text("utf-8")) if path.exists() else ()
+    except (OSError, ValueError) as error:
+        check.gap("no-trusted-witness", str(path), "witnesses' public keys", str(error))
+        return ()
+
+
+def judge_entries(check: Check, proof: Proof, heads: Mapping[int, TreeHead]) -> None:
+    """Step 5."""
+    for entry in proof.entries:
+        head = heads.get(entry.size)
+        if head is None or not merkle.is_included(
+            entry.parsed.leaf_hash,
+            index=entry.parsed.index,
+            size=head.size,
+            proof=entry.proof,
+            root=head.root,
+        ):
+            check.broken(
+                "inclusion",
+                f"entry {entry.parsed.index}",
+                f"an entry of the checkpoint of {entry.size}",
+                "not shown to be one",
+            )
+
+
+def judge_growth(check: Check, proof: Proof, heads: Mapping[int, TreeHead], chain: KeyChain) -> None:
+    """Step 6."""
+    newest = heads.get(max(proof.notes))
+    joined = {newest.size} if newest else set()
+    for step in proof.steps:
+        old = heads.get(step.old_size)
+        if (
+            newest is not None
+            and old is not None
+            and step.new_size == newest.size
+            and merkle.is_consistent(
+                old.size, old.root, new_size=newest.size, new_root=newest.root, proof=step.proof
+            )
+        ):
+            joined.add(old.size)
+        else:
+            check.broken(
+                "consistency", f"checkpoint {step.old_size}", "the newest's beginning", "not shown"
+            )
+    for size in sorted(heads.keys() - joined):
+        check.broken("consistency", f"checkpoint {size}", "joined to the newest", "it isn't")
+    for path in sorted(check.trust.glob("*.checkpoint")):
+        _judge_remembered(check, path, heads, chain)
+
+
+def _judge_remembered(check: Check, path: Path, heads: Mapping[int, TreeHead], chain: KeyChain) -> None:
+    """A checkpoint seen elsewhere has the same root; of other sizes nothing can be said here."""
+    try:
+        head = TreeHead.parse(open_note(path.read_bytes(), *chain.keys))
+    except (OSError, ValueError) as error:
+        check.note("remembered-checkpoint", str(path), "a checkpoint of this log", str(error))
+        return
+    known = heads.get(head.size)
+    if known is not None and known.root != head.root:
+        check.broken(
+            "log-forked-or-rewritten", f"checkpoint {head.size}", head.root.hex(), known.root.hex()
+        )

@@ -1,0 +1,56 @@
+"""Step 9: trusted time."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from preservation.custody import CLOCK_TOLERANCE
+from preservation.errors import TokenRejected
+from preservation.timestamp import Expectation, TokenFacts, check_token
+from preservation.verify.receipt.finding import Check
+from preservation.verify.receipt.parts import GivenToken, Proof
+
+
+def judge_tokens(check: Check, proof: Proof) -> None:
+    """Step 9: every token is over its checkpoint, and every entry's checkpoint has one."""
+    stamped = set()
+    for token in proof.tokens:
+        subject = f"token of {token.authority} over {token.size}"
+        facts = check.attempt("token", subject, partial(_facts, check, proof, token))
+        if facts is not None:
+            stamped.add(token.size)
+            check.vouched.add(facts.is_test)
+            _judge_facts(check, proof, token, facts)
+    for size in sorted({entry.size for entry in proof.entries} - stamped):
+        # A later token covers it, too, but shows no more than that it existed by then.
+        check.gap("time-stamp-pending", f"checkpoint {size}", "a token over it", "none here")
+    check.counts["tokens"] = len(proof.tokens)
+
+
+def _facts(check: Check, proof: Proof, token: GivenToken) -> TokenFacts | None:
+    """The facts in *token*; None if they can't be had, which is then reported."""
+    path = check.trust / f"{token.authority}.pem"
+    if not path.is_file():
+        check.gap("no-trusted-roots", token.authority, f"root certificates in {path}", "none")
+        return None
+    if token.size not in proof.notes:
+        check.broken("token", f"token over {token.size}", "a checkpoint here", "none")
+        return None
+    expectation = Expectation(authority=token.authority)
+    try:
+        return check_token(token.response, proof.notes[token.size], path.read_bytes(), expectation)
+    except TokenRejected as error:
+        check.broken("token", f"checkpoint {token.size}", "a token over it", error.message)
+        return None
+
+
+def _judge_facts(check: Check, proof: Proof, token: GivenToken, facts: TokenFacts) -> None:
+    if not token.chain_pem.startswith(facts.certificates_pem):
+        check.broken("token", f"checkpoint {token.size}", "its own certificates", "others")
+    if facts.is_test:
+        seen = "it proves nothing about time"
+        check.note("test-authority", token.authority, "an independent authority", seen)
+    for entry in proof.entries:
+        subject, at = f"entry {entry.parsed.index}", entry.parsed.at
+        if entry.size == token.size and at > facts.gen_time + CLOCK_TOLERANCE:
+            check.broken("log-time-after-token", subject, f"not after {facts.gen_time}", f"{at}")
