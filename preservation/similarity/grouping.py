@@ -17,14 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from preservation.model.tables import CLUSTERS, Row
-from preservation.similarity.join import (
-    RADIUS_BITS,
-    Hashes,
-    Pairs,
-    hashes_of,
-    joined,
-    pairs_within_radius,
-)
+from preservation.similarity.hashes import Hashes, hashes_of
+from preservation.similarity.join import RADIUS_BITS, Pairs, joined, pairs_within_radius
 
 LOWEST_QUALITY = 50
 """PDQ below it says little: dark, empty or flat pictures. Asked of both sides of a pair."""

@@ -1,133 +1,135 @@
 """Finding all pairs of 256-bit hashes within a radius, exactly, by multi-index hashing.
 
 Two hashes at most 31 bits apart agree, in at least one of 16 bands of 16 bits, up to one bit: 16
-bands that each differ by two or more make 32 (pigeonhole). So looking each band up under its own
-value and under its 16 neighbours finds every pair (Norouzi, Punjani and Fleet, 2014).
+bands that each differ by two or more make 32 (pigeonhole). So comparing those alone that have a
+band of equal value, or of one of its 16 neighbours, finds every pair (Norouzi, Punjani and Fleet,
+2014).
+
+The index stands on one side, the smaller or the newer one; the other streams past it in any number
+of parts, so that it is never in memory as a whole and each part is work of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from preservation.similarity.hashes import Hashes, distance_bits
+
 RADIUS_BITS = 31
-_BANDS = 16
-_BAND_VALUES = 1 << 16
-_NEIGHBOURS = np.array([0, *(1 << bit for bit in range(16))], dtype=np.uint16)
-_MOST_CANDIDATES = 1 << 20
-"""Candidate pairs that are measured at once: bounds the memory. So few are measured outright."""
+BANDS = 16
+BAND_VALUES = 1 << 16
+NEIGHBOURS = np.array([0, *(1 << bit for bit in range(16))], dtype=np.uint16)
+"""What a band's value may differ by."""
 
-Hashes = NDArray[np.uint64]
-"""One row of four words for each hash."""
+_MOST_MEASURED = 1 << 20
+"""So few pairs are measured one and all: an index would cost more."""
 
-
-def hashes_of(values: Sequence[str]) -> Hashes:
-    """*values*, each of 64 hexadecimal digits, as an array; ValueError on any other form."""
-    packed = b"".join(_bytes_of(value) for value in values)
-    return np.frombuffer(packed, dtype=np.uint64).reshape(-1, 4)
-
-
-def distance_bits(left: Hashes, right: Hashes) -> NDArray[np.int64]:
-    """Hamming distances of the hashes of two arrays, broadcast, 0 to 256."""
-    return np.asarray(np.bitwise_count(left ^ right).sum(axis=-1, dtype=np.int64))
+Positions = NDArray[np.int64]
+Candidates = Iterator[tuple[Positions, Positions]]
+"""Positions in the index and in the other array, in parts; each pair at most once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pairs:
-    """Pairs within the radius: positions in the two arrays, and distances."""
+    """Pairs within the radius: positions in the two arrays, and distances; sorted by left, right."""
 
-    left: NDArray[np.int64]
-    right: NDArray[np.int64]
+    left: Positions
+    right: Positions
     distance_bits: NDArray[np.int64]
+
+    @classmethod
+    def sorted(cls, left: Positions, right: Positions, distances: NDArray[np.int64]) -> Pairs:
+        """The pairs in their order."""
+        order = np.lexsort((right, left))
+        return cls(left=left[order], right=right[order], distance_bits=distances[order])
+
+
+class Search(Protocol):
+    """What finds the candidates: compiled, or in numpy alone."""
+
+    def __init__(self, hashes: Hashes) -> None: ...
+
+    def against(self, others: Hashes) -> Candidates:
+        """Candidates that hold all pairs of an indexed hash and one of *others* in the radius."""
+
+    def among_themselves(self) -> Candidates:
+        """Candidates that hold all pairs of two indexed hashes in the radius, the smaller position
+        first.
+        """
+
+
+class HashIndex:
+    """An index over *hashes*; *search* is the fastest that runs here unless named."""
+
+    def __init__(self, hashes: Hashes, *, search: type[Search] | None = None) -> None:
+        self._hashes = np.ascontiguousarray(hashes)
+        self._search = (search or _fastest_search())(self._hashes)
+
+    def pairs_with(self, others: Hashes) -> Pairs:
+        """All pairs of an indexed hash (left) and one of *others* (right), each once."""
+        others = np.ascontiguousarray(others)
+        return self._measured(others, self._search.against(others))
+
+    def pairs_within(self) -> Pairs:
+        """All pairs of two indexed hashes, each once, the smaller position left."""
+        return self._measured(self._hashes, self._search.among_themselves())
+
+    def _measured(self, others: Hashes, candidates: Candidates) -> Pairs:
+        lefts, rights, distances = [], [], []
+        for left, right in candidates:
+            apart = distance_bits(self._hashes[left], others[right])
+            near = apart <= RADIUS_BITS
+            lefts.append(left[near])
+            rights.append(right[near])
+            distances.append(apart[near])
+        none = np.empty(0, dtype=np.int64)
+        return Pairs.sorted(*(np.concatenate([none, *column]) for column in (lefts, rights, distances)))
 
 
 def pairs_within_radius(left: Hashes, right: Hashes) -> Pairs:
-    """All pairs of a hash of *left* and one of *right* at most `RADIUS_BITS` apart, each once,
-    sorted by position.
-    """
-    if len(left) * len(right) > _MOST_CANDIDATES:
-        return pairs_by_index(left, right)
-    rows, columns = np.nonzero(distance_bits(left[:, None], right[None]) <= RADIUS_BITS)
-    return _measured(left, right, rows, columns)
-
-
-def pairs_by_index(left: Hashes, right: Hashes) -> Pairs:
-    """What `pairs_within_radius` gives, without measuring every pair."""
-    found = [
-        _within(left, right, candidates)
-        for band in range(_BANDS)
-        for candidates in _candidates(_bands(left)[:, band], _bands(right)[:, band])
-    ]
-    keys = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *found]))
-    return _measured(left, right, *np.divmod(keys, max(len(right), 1)))
+    """All pairs of a hash of *left* and one of *right* at most `RADIUS_BITS` apart, each once."""
+    if len(left) * len(right) <= _MOST_MEASURED:
+        rows, columns = np.nonzero(distance_bits(left[:, None], right[None]) <= RADIUS_BITS)
+        return Pairs(left=rows, right=columns, distance_bits=distance_bits(left[rows], right[columns]))
+    if len(left) <= len(right):
+        return HashIndex(left).pairs_with(right)
+    found = HashIndex(right).pairs_with(left)
+    return Pairs.sorted(found.right, found.left, found.distance_bits)
 
 
 def joined(first: Pairs, second: Pairs, *, offset: int) -> Pairs:
     """*first* and *second*, whose right array begins *offset* after that of *first*, as one."""
-    left = np.concatenate([first.left, second.left])
-    order = np.argsort(left, kind="stable")
-    return Pairs(
-        left=left[order],
-        right=np.concatenate([first.right, second.right + offset])[order],
-        distance_bits=np.concatenate([first.distance_bits, second.distance_bits])[order],
+    return Pairs.sorted(
+        np.concatenate([first.left, second.left]),
+        np.concatenate([first.right, second.right + offset]),
+        np.concatenate([first.distance_bits, second.distance_bits]),
     )
 
 
-def _measured(
-    left: Hashes, right: Hashes, rows: NDArray[np.int64], columns: NDArray[np.int64]
-) -> Pairs:
-    distances = distance_bits(left[rows], right[columns])
-    return Pairs(left=rows, right=columns, distance_bits=distances)
+def band_values(hashes: Hashes) -> NDArray[np.uint16]:
+    """The value of each band, one row a hash."""
+    return np.ascontiguousarray(hashes).view(np.uint16).reshape(-1, BANDS)
 
 
-def _bytes_of(value: str) -> bytes:
-    packed = bytes.fromhex(value)
-    if len(packed) * 8 != _BANDS * 16:
-        msg = f"{value!r} isn't a hash of 256 bits"
-        raise ValueError(msg)
-    return packed
+def by_value(values: NDArray[np.uint16]) -> tuple[NDArray[np.int64], Positions]:
+    """Where each of the 65,536 values begins among *values* once sorted, and one more for the end;
+    the positions in that order.
+    """
+    starts = np.zeros(BAND_VALUES + 1, dtype=np.int64)
+    np.cumsum(np.bincount(values, minlength=BAND_VALUES), out=starts[1:])
+    return starts, np.argsort(values, kind="stable")
 
 
-def _bands(hashes: Hashes) -> NDArray[np.uint16]:
-    return np.ascontiguousarray(hashes).view(np.uint16).reshape(-1, _BANDS)
+def _fastest_search() -> type[Search]:
+    try:
+        from preservation.similarity.compiled import CompiledSearch
+    except ImportError:  # numba has no build for this platform
+        from preservation.similarity.vectorised import VectorisedSearch
 
-
-def _candidates(
-    left: NDArray[np.uint16], right: NDArray[np.uint16]
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Positions of the pairs whose values of one band differ by at most one bit."""
-    by_value = np.argsort(right, kind="stable")
-    starts = np.concatenate([[0], np.cumsum(np.bincount(right, minlength=_BAND_VALUES))])
-    for neighbour in _NEIGHBOURS:
-        sought = (left ^ neighbour).astype(np.int64)
-        firsts, counts = starts[sought], starts[sought + 1] - starts[sought]
-        for part in _parts(counts):
-            rows = np.repeat(np.arange(part.start, part.stop), counts[part])
-            within = np.arange(len(rows)) - np.repeat(
-                np.cumsum(counts[part]) - counts[part], counts[part]
-            )
-            yield rows, by_value[firsts[rows] + within]
-
-
-def _parts(counts: NDArray[np.int64]) -> Iterator[slice]:
-    """Consecutive parts of about `_MOST_CANDIDATES` candidates each, or of one row."""
-    ends = np.cumsum(counts)
-    start = 0
-    while start < len(counts):
-        before = ends[start - 1] if start else 0
-        stop = int(np.searchsorted(ends, before + _MOST_CANDIDATES, side="right"))
-        stop = max(stop, start + 1)
-        yield slice(start, stop)
-        start = stop
-
-
-def _within(
-    left: Hashes, right: Hashes, candidates: tuple[NDArray[np.int64], NDArray[np.int64]]
-) -> NDArray[np.int64]:
-    """The candidates that are within the radius, each pair as one number."""
-    rows, columns = candidates
-    near = distance_bits(left[rows], right[columns]) <= RADIUS_BITS
-    return rows[near] * len(right) + columns[near]
+        return VectorisedSearch
+    return CompiledSearch

@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 
 from preservation.model.tables import Row
 from preservation.similarity import RADIUS_BITS, cluster, clusters_summary
-from preservation.similarity import join as joining
-from preservation.similarity.join import hashes_of, pairs_within_radius
 
 relaxed = settings(
     max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
@@ -55,26 +53,6 @@ near_values = st.builds(
     st.integers(0, 40),
     st.integers(0, 1000),
 )
-
-
-@relaxed
-@given(left=st.lists(near_values, max_size=30), right=st.lists(near_values, max_size=30))
-def test_the_index_finds_what_measuring_every_pair_finds(left, right):
-    expected = sorted(
-        (a, b, (int(x, 16) ^ int(y, 16)).bit_count())
-        for a, x in enumerate(left)
-        for b, y in enumerate(right)
-        if (int(x, 16) ^ int(y, 16)).bit_count() <= RADIUS_BITS
-    )
-
-    measured = pairs_within_radius(hashes_of(left), hashes_of(right))
-    looked_up = joining.pairs_by_index(hashes_of(left), hashes_of(right))
-
-    for pairs in (measured, looked_up):
-        found = zip(
-            pairs.left.tolist(), pairs.right.tolist(), pairs.distance_bits.tolist(), strict=True
-        )
-        assert list(found) == expected
 
 
 @relaxed
