@@ -21,6 +21,7 @@ from preservation.protection import open_value
 from preservation.settings import Settings
 from preservation.state import forget_deleted, open_database, schema
 from preservation.store.port import ObjectStore
+from preservation.submission.inbox import inbox_key
 
 ERASED = "erased"
 """Why a protected value can't be shown: its source's key was destroyed."""
@@ -140,8 +141,6 @@ def _submissions_of(connection: Connection, organisation_id: str) -> list[Any]:
 
 def _erase_files(settings: Settings, submission: Any) -> None:
     """The sheet as received, and what went back with its columns."""
-    from preservation.submission.inbox import inbox_key
-
     (settings.inbox / inbox_key(submission.source_sha256)).unlink(missing_ok=True)
     shutil.rmtree(settings.returned / submission.submission_id, ignore_errors=True)
 

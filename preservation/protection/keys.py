@@ -21,6 +21,7 @@ from preservation import clock
 from preservation.errors import SettingsInvalid
 from preservation.model.canonical import canonical_json, instant
 from preservation.model.digests import sha256_of
+from preservation.store.durable import fsync_folder
 
 _SOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 
@@ -94,7 +95,7 @@ class SourceKeys:
         if key is not None:
             self._bury(key)
             self._path(source).replace(condemned)
-            _fsync_folder(self._folder)
+            fsync_folder(self._folder)
         if condemned.exists():
             _shred(condemned)
         return self.erased(source)
@@ -148,7 +149,7 @@ def _write_once(path: Path, content: bytes) -> None:
             _link(draft, path)
     finally:
         draft.unlink()
-    _fsync_folder(path.parent)
+    fsync_folder(path.parent)
 
 
 def _link(draft: Path, path: Path) -> None:
@@ -165,12 +166,4 @@ def _shred(path: Path) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     path.unlink()
-    _fsync_folder(path.parent)
-
-
-def _fsync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    fsync_folder(path.parent)

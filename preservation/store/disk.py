@@ -17,6 +17,7 @@ from preservation import clock
 from preservation.errors import PreservationError, StoreConflict, StoreFull, StoreUnavailable
 from preservation.model.digests import FixityMeter, chunks_of, fixity_of_file
 from preservation.model.findings import Finding
+from preservation.store.durable import fsync_folder
 from preservation.store.port import StoredCopy, checked_key
 
 _WRITE_FAULTS = {
@@ -142,8 +143,8 @@ class DiskStore:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             source.rename(target)
-            _fsync_folder(target.parent)
-            _fsync_folder(source.parent)
+            fsync_folder(target.parent)
+            fsync_folder(source.parent)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise KeyError(key) from error
         except OSError as error:
@@ -198,7 +199,7 @@ class DiskStore:
                 os.fsync(stream.fileno())
             path.chmod(0o444)
             os.link(path, target)
-            _fsync_folder(target.parent)
+            fsync_folder(target.parent)
         except FileExistsError:
             _refuse_what_is_no_file(target)
             return False
@@ -267,15 +268,7 @@ def _make_folders(folder: Path, root: Path) -> None:
     missing = [place for place in missing if not place.exists() and root in (place, *place.parents)]
     for place in reversed(missing):
         place.mkdir(exist_ok=True)
-        _fsync_folder(place.parent)
-
-
-def _fsync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        fsync_folder(place.parent)
 
 
 def _conflict(key: str) -> StoreConflict:

@@ -28,6 +28,7 @@ from preservation.custody.keys import KeyPurpose, PublicKey, SigningKey, checked
 from preservation.custody.notes import open_note
 from preservation.custody.rotation import pinned_keys
 from preservation.errors import LogBroken, SettingsInvalid
+from preservation.store.durable import fsync_folder
 
 MOST_FORKS = 100
 """So many are kept of each log; more add nothing."""
@@ -155,7 +156,7 @@ class WitnessMemory:
         """Remember *note* as cosigned last; durable when this returns. Only within `held`."""
         place = self._place(origin)
         _write_durably(place / "checkpoint", note)
-        _sync_folder(place.parent)
+        fsync_folder(place.parent)
 
     def keep_fork(self, origin: str, note: bytes) -> None:
         """Keep a checkpoint that the log signed and that contradicts the one cosigned last."""
@@ -184,15 +185,7 @@ def _write_durably(path: Path, content: bytes) -> None:
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    fsync_folder(path.parent)
 
 
 def _untrusted(path: Path, why: str) -> LogBroken:
