@@ -77,9 +77,13 @@ class Writer:
         raise write_fault(key, last) from last
 
     def _was_ours(self, key: str, sha256: str, lock: Lock) -> bool:
-        """Whether the request whose answer got lost is the one that created *key*."""
+        """Whether the request whose answer got lost is the one that created *key*.
+
+        The same content under an earlier lock is somebody else's, or of our own life before a crash.
+        """
         found = self._stored(key)
-        if found.sha256 != sha256:
+        until = found.copy.retain_until
+        if found.sha256 != sha256 or (until and until < lock["ObjectLockRetainUntilDate"]):
             return False
         _require_kept(found, sha256, lock)
         return True

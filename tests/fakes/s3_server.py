@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -79,14 +80,21 @@ class S3Server:
             self._process = None
 
     def create_bucket(self, name: str, *, has_lock: bool) -> None:
-        """A fresh server has no room for objects in its first moments, hence the attempts."""
+        """Create it; returns when it takes objects."""
         client = self.client()
-        for _ in range(_READY_WITHIN_S * 10):
-            if self._process.poll() is not None:
-                break
+        self._attempt(lambda: client.create_bucket(Bucket=name, ObjectLockEnabledForBucket=has_lock))
+        self.await_room(name)
+
+    def await_room(self, bucket: str = BUCKET) -> None:
+        """Return when *bucket* takes objects: for seconds after a start, or a crash, it has no room."""
+        client = self.client()
+        self._attempt(lambda: client.put_object(Bucket=bucket, Key="ready", Body=b"ready"))
+
+    def _attempt(self, act: Callable[[], object]) -> None:
+        deadline = time.monotonic() + _READY_WITHIN_S
+        while time.monotonic() < deadline and self._process.poll() is None:
             try:
-                client.create_bucket(Bucket=name, ObjectLockEnabledForBucket=has_lock)
-                client.put_object(Bucket=name, Key="ready", Body=b"")
+                act()
             except (ClientError, BotoCoreError):
                 time.sleep(0.1)
             else:

@@ -194,6 +194,20 @@ def test_a_claim_is_lost_to_another_though_answers_got_lost(liar, s3_server, sto
     assert store.read("log/0") == b"yours"
 
 
+def test_what_was_stored_before_under_a_shorter_lock_is_no_lie_though_a_request_got_lost(
+    liar, s3_server, store, place
+):
+    before = dataclasses.replace(place, endpoint=s3_server.endpoint)
+    ObjectLockStore(before).put("a", b"content")
+    later = dataclasses.replace(place, retention_days=before.retention_days + 1)
+    liar.lie = s3_liar.failing(Once(creates), is_done=False)
+
+    ObjectLockStore(later).put("a", b"content")
+
+    assert store.read("a") == b"content"
+    assert list(store.anomalies()) == []
+
+
 def test_a_store_that_never_answers_is_unavailable_and_the_next_call_finds_what_was_done(liar, store):
     liar.lie = s3_liar.losing_answers(Once(lambda _: True, count=1000))
 
