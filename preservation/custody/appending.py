@@ -12,13 +12,7 @@ from preservation.custody.entries import ENTRY_VERSION, Entry, EntryDraft, event
 from preservation.custody.merkle import leaf_hash
 from preservation.custody.segments import Segments, log_broken
 from preservation.errors import LogBroken
-from preservation.model.canonical import (
-    canonical_json,
-    instant,
-    is_plain,
-    is_written_alike,
-    written,
-)
+from preservation.model.canonical import as_written, instant, is_written_alike, written_in_order
 
 CLOCK_TOLERANCE = timedelta(seconds=300)
 """How far our clock may differ from the log's last entry, or from a time-stamping authority."""
@@ -91,8 +85,7 @@ class Appending:
                 placed[key] = known[key]
                 continue
             line = self._line(draft, index, previous, next(salts))
-            write(line)
-            write(b"\n")
+            write(line + b"\n")
             previous = leaf_hash(line).hex()
             placed[key] = index
             index += 1
@@ -100,20 +93,21 @@ class Appending:
 
     def _line(self, draft: EntryDraft, index: int, previous: str | None, salt: str) -> bytes:
         """What `Entry.line` gives for *draft* in its place."""
-        moment, body = draft.event_at, draft.body
+        moment = draft.event_at
         if moment > self._latest_event:
             raise LogBroken(
                 f"Our clock says {self._now}, but {draft.event_key} happened at {moment}.",
                 remedy="Set the clock right; nothing was written.",
             )
-        if callable(body):
+        body = draft.body_json
+        if body is None:
             self._bodies[draft.event_key] = draft
-            body = dict(body(index))
-        members = {
+            body = draft.body_json_at(index)
+        members: dict[str, object] = {
             "agent": draft.agent,
             "at": self._at,
-            "body": body,
-            "event_at": moment,
+            "body": as_written(body),
+            "event_at": moment if is_written_alike(moment) else instant(moment),
             "event_key": draft.event_key,
             "event_type": draft.event_type,
             "index": index,
@@ -122,9 +116,7 @@ class Appending:
             "salt": salt,
             "version": ENTRY_VERSION,
         }
-        # What `EntryDraft` has checked needn't be looked through again.
-        is_checked = is_plain(body) and is_written_alike(moment)
-        return (is_checked and written(members)) or canonical_json(members)
+        return written_in_order(members)
 
     def drafts(self) -> Iterator[EntryDraft]:
         """What was added, to be given other places."""

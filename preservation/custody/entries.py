@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from binascii import hexlify
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import product
 from typing import Any
@@ -60,7 +60,12 @@ class EntryDraft:
     """What the caller knows of an entry before the log gives it a place.
 
     *event_key* names the act: the same act is logged once, however often it is appended. A *body* that
-    speaks of its own place is a function of the index.
+    speaks of its own place is a function of the index; any other is written down at once, so that
+    what changes in it later is not what is logged.
+
+    Raises:
+        TypeError: A value of the wrong type, or a body with one that JSON hasn't, such as a float.
+        ValueError: A body without canonical form; see `canonical_json`.
     """
 
     event_key: str
@@ -69,6 +74,8 @@ class EntryDraft:
     agent: str
     body: Body | Callable[[int], Body]
     item_id: str | None = None
+    body_json: bytes | None = field(init=False, repr=False, compare=False)
+    """The body as canonical JSON; None if it is a function."""
 
     def __post_init__(self) -> None:
         texts = (self.event_key, self.event_type, self.agent, self.item_id or "")
@@ -76,6 +83,12 @@ class EntryDraft:
         if not is_sound or not (isinstance(self.body, Mapping) or callable(self.body)):
             msg = f"a draft is texts, an instant with a time zone, and a body: {self!r}"
             raise TypeError(msg)
+        written = None if callable(self.body) else canonical_json(self.body)
+        object.__setattr__(self, "body_json", written)
+
+    def body_json_at(self, index: int) -> bytes:
+        """The body as canonical JSON, in place *index*."""
+        return canonical_json(dict(self.body(index) if callable(self.body) else self.body))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

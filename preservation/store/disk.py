@@ -76,7 +76,7 @@ class DiskStore:
         """See `ObjectStore.claim`."""
         if not self._create(key, lambda stream: stream.write(content)):
             return False
-        if self.read(key) != content:
+        if not self._holds(key, content):
             raise _conflict(key)
         return True
 
@@ -167,8 +167,16 @@ class DiskStore:
         return self._root / checked_key(key)
 
     def _holds(self, key: str, content: bytes) -> bool:
-        """Whether *content* lies under *key*; what is larger isn't read."""
-        return self.size_bytes(key) == len(content) and self.read(key) == content
+        """Whether *content* lies under *key*, read piece by piece; what is larger isn't read."""
+        if self.size_bytes(key) != len(content):
+            return False
+        position = 0
+        with self.open(key) as stream:
+            for chunk in chunks_of(stream):
+                if chunk != content[position : position + len(chunk)]:
+                    return False
+                position += len(chunk)
+        return position == len(content)
 
     def _create(self, key: str, write: Callable[[BinaryIO], object]) -> bool:
         """Create *key* from what *write* writes; False if it exists.
