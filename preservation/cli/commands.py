@@ -240,39 +240,6 @@ def verify(context: Context, *, place: str, as_json: bool) -> None:
     context.exit({"proven": 0, "broken": 1}.get(verdict.verdict, 4))
 
 
-@preserve.group("cluster")
-@home_option
-def cluster_group() -> None:
-    """Near-duplicates."""
-
-
-@cluster_group.command("list")
-@home_option
-@json_option
-@click.pass_context
-def cluster_list(context: Context, *, as_json: bool) -> None:
-    """List the groups of near-duplicates among everything sealed."""
-    clusters = pipeline.list_clusters(settings_of(context))
-    if as_json:
-        print_json({"clusters": clusters})
-        return
-    if not clusters:
-        click.echo("No near-duplicates among what is sealed.")
-    for entry in clusters:
-        click.echo(f"\n{entry['cluster_id']}: {entry['size']} bitstreams")
-        print_table(entry["members"], ("distance_bits", "item_id", "target_uri"))
-
-
-@cluster_group.command("update")
-@home_option
-@json_option
-@click.pass_context
-def cluster_update(context: Context, *, as_json: bool) -> None:
-    """Group what is sealed by now; changes nothing if nothing is new."""
-    done = pipeline.cluster(settings_of(context))
-    _tell(done, f"{done.get('clusters', 0)} group(s).", as_json=as_json)
-
-
 @preserve.command("query")
 @click.argument("sql")
 @home_option
@@ -280,7 +247,8 @@ def cluster_update(context: Context, *, as_json: bool) -> None:
 @click.pass_context
 def query_command(context: Context, sql: str, *, as_json: bool) -> None:
     """Ask the sealed manifests in SQL: one view per table (submissions, items, captures, objects,
-    resources, derivations, fingerprints, protected, events, timestamps, clusters).
+    resources, derivations, fingerprints, protected, events, timestamps, compared, edges, clusters,
+    merges).
     """
     from preservation import query
 

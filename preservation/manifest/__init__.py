@@ -1,12 +1,24 @@
 """Manifest files and the published contracts that describe them."""
 
 from preservation.manifest.columns import arrow_schema
-from preservation.manifest.files import open_files, read_table, require_known, write_table
+from preservation.manifest.derived import (
+    RULES,
+    Coverage,
+    covered,
+    derived_key,
+    digest_in,
+    newest_derived,
+    part_keys,
+    prefix_digest,
+    read_derived,
+    write_coverage,
+    write_derived,
+    write_newest,
+)
+from preservation.manifest.files import open_files, read_columns, read_table, require_known, write_table
 from preservation.manifest.published import data_dictionary, json_schema
 from preservation.manifest.sealed import (
-    CLUSTERS_PREFIX,
     manifest_keys,
-    newest_clusters,
     newest_editions,
     newest_seals,
     read_seal,
@@ -15,19 +27,30 @@ from preservation.manifest.sealed import (
 )
 
 __all__ = [
-    "CLUSTERS_PREFIX",
+    "RULES",
+    "Coverage",
     "arrow_schema",
+    "covered",
     "data_dictionary",
+    "derived_key",
+    "digest_in",
     "json_schema",
     "manifest_keys",
-    "newest_clusters",
+    "newest_derived",
     "newest_editions",
     "newest_seals",
     "open_files",
+    "part_keys",
+    "prefix_digest",
+    "read_columns",
+    "read_derived",
     "read_seal",
     "read_table",
     "require_known",
     "seal_key",
     "sealed_keys",
+    "write_coverage",
+    "write_derived",
+    "write_newest",
     "write_table",
 ]

@@ -18,13 +18,9 @@ from preservation.model.tables import SCHEMA_VERSION, TABLES
 from preservation.store.bounded import read_document
 from preservation.store.port import ObjectStore, checked_key
 
-CLUSTERS_PREFIX = "derived/clusters/"
-"""Below it lies every clustering, named after the log's size and its own digest."""
-
 _SEAL_KEY = re.compile(r"seals/(?P<batch_id>[^.]+)(?:\.(?P<edition>\d+))?\.json")
 _MANIFEST_NAME = re.compile(r"(?P<table>[a-z]+)(?:\.(?P<edition>\d+))?\.parquet")
 _SEAL_VERSION = 1
-_CLUSTERS_NAME = re.compile(r"\d{12}-[0-9a-f]{64}\.parquet")
 
 
 def seal_key(batch_id: str, edition: int) -> str:
@@ -68,16 +64,6 @@ def manifest_keys(seal: dict[str, Any]) -> dict[str, str]:
 def sealed_keys(seals: Iterable[dict[str, Any]], table: str) -> list[str]:
     """Keys of the files that hold *table*'s rows, in the order of *seals*."""
     return [keys[table] for keys in map(manifest_keys, seals) if table in keys]
-
-
-def newest_clusters(store: ObjectStore) -> str | None:
-    """Key of the clustering made from the longest log; None before the first."""
-    found = [
-        key
-        for key in store.keys(CLUSTERS_PREFIX)
-        if _CLUSTERS_NAME.fullmatch(key.removeprefix(CLUSTERS_PREFIX))
-    ]
-    return max(found, default=None)
 
 
 def read_seal(store: ObjectStore, key: str) -> dict[str, Any]:

@@ -287,6 +287,11 @@ OBJECTS = _table(
     Column("embedded_metadata_json", _J, "What ExifTool read, as it wrote it."),
     Column("media_facts_json", _J, "What ffprobe read, as it wrote it."),
     Column("absence_reason", _T, "Why embedded metadata is absent, if it is."),
+    Column(
+        "fingerprint_absence",
+        _T,
+        "Why it has no fingerprints, or not all: a code of the likeness chapter; null if it has all.",
+    ),
 )
 
 RESOURCES = _table(
@@ -330,16 +335,22 @@ DERIVATIONS = _table(
 
 FINGERPRINTS = _table(
     "fingerprints",
-    "Perceptual hashes of images and video frames.",
+    "What bitstreams are likened by: hashes and features of pictures, films, sound and text.",
     _ITEM,
     Column("sha256", _D, "The bitstream.", True),
-    Column("algorithm", _T, "pdq, phash or dhash.", True),
-    Column("view", _T, "whole, or the named part.", True),
-    Column("frame_ms", _I, "Time of the frame in a video; null for an image."),
-    Column("value", _T, "The hash in hexadecimal, zero-padded.", True),
-    Column("quality", _I, "PDQ quality 0 to 100; null for others."),
+    Column(
+        "algorithm",
+        _T,
+        "pdq, phash, dhash, orb, grey, chromaprint, words, minhash or passages.",
+        True,
+    ),
+    Column("view", _T, "whole, or the named part or form of it.", True),
+    Column("frame_ms", _I, "Time of the frame in a video; null for anything else."),
+    Column("value", _T, "The value in hexadecimal, zero-padded.", True),
+    Column("quality", _I, "How much it says: see the likeness chapter; null where unknown."),
     Column("library", _T, "Library and version.", True),
     Column("decoder", _T, "Decoder and version.", True),
+    Column("box", _T, "Of a view that is a part: x,y,width,height in per mille of the whole."),
 )
 
 PROTECTED = _table(
@@ -401,18 +412,89 @@ TIMESTAMPS = _table(
     ),
 )
 
+COMPARED = _table(
+    "compared",
+    "The bitstreams that were compared, once each, in the order in which that was done; rebuildable.",
+    Column(
+        "batch_id", _T, "The sealed batch whose signals of it were compared: the first with any.", True
+    ),
+    _ITEM,
+    Column("sha256", _D, "The bitstream.", True),
+    Column("captured_at", _AT, "When the attempt began that brought it.", True),
+    Column(
+        "is_anchor",
+        _B,
+        "Whether it is no copy of an earlier anchor, so that later ones may join it.",
+        True,
+    ),
+    Column("is_lead", _B, "Whether later ones that merely look like it are shown to a person.", True),
+)
+
+EDGES = _table(
+    "edges",
+    "What is alike, and how that was seen; derived from sealed signals, rebuildable, never signed.",
+    Column("batch_id", _T, "The sealed batch that brought the later one.", True),
+    Column("left_item_id", _T, "The item in which the earlier bitstream was compared.", True),
+    Column("left_sha256", _D, "The earlier bitstream.", True),
+    Column("right_item_id", _T, "The item in which the later bitstream was compared.", True),
+    Column("right_sha256", _D, "The later bitstream; of the signal same-bytes the same one.", True),
+    Column(
+        "signal",
+        _T,
+        "What they have in common: same-bytes, picture, features, video, sound, text.",
+        True,
+    ),
+    Column("relation", _T, "copy: each shows what the other shows; part: something of it.", True),
+    Column("tier", _T, "automatic: it joins; review: it is shown to a person and joins nothing.", True),
+    Column("left_view", _T, "The view of the earlier one that was compared.", True),
+    Column("right_view", _T, "The view of the later one.", True),
+    Column("distance_bits", _I, "Hamming distance; null where the signal has none."),
+    Column("left_quality", _I, "Quality of the earlier one's signal."),
+    Column("right_quality", _I, "Quality of the later one's signal."),
+    Column("detail_json", _J, "The verifier's numbers; see the likeness chapter."),
+)
+
 CLUSTERS = _table(
     "clusters",
-    "Near-duplicates, derived from sealed fingerprints; rebuildable, never signed.",
-    Column("cluster_id", _T, "Named after its anchor, so that it never silently changes.", True),
-    Column("anchor_sha256", _D, "The earliest bitstream of the cluster.", True),
+    "Groups of copies, and families of groups that share something; derived, never signed.",
+    Column("family_id", _T, "Named after its earliest group's anchor.", True),
+    Column(
+        "cluster_id", _T, "The group; named after its anchor, so that it never silently changes.", True
+    ),
+    Column("anchor_sha256", _D, "The bitstream that the others were found to be copies of.", True),
     _ITEM,
     Column("sha256", _D, "The member.", True),
+    Column("submitter_ref", _T, "Pseudonym of the organisation that brought it.", True),
     Column("target_uri", _T, "Where the member came from."),
-    Column("distance_bits", _I, "Hamming distance to the anchor; 0 for the same bytes.", True),
-    Column("threshold_bits", _I, "Largest distance allowed.", True),
-    Column("algorithm", _T, "The signal that formed the cluster.", True),
-    Column("frame_ms", _I, "The member's frame, for a video."),
+    Column("captured_at", _AT, "When the attempt began that brought it.", True),
+    Column("observed_published_at", _T, "Publication time of its item, as the platform says."),
+    Column("signal", _T, "What put it there: anchor, same-bytes, or the signal of its edge.", True),
+    Column("distance_bits", _I, "Hamming distance to the anchor; null where the signal has none."),
+    Column("anchor_view", _T, "The anchor's view that it is like."),
+    Column("view", _T, "The member's view that is like it."),
+    Column("is_earliest", _B, "Whether it is the earliest copy known: published, else captured.", True),
+    Column("is_representative", _B, "Whether it is the largest and best copy.", True),
+    Column(
+        "is_cross_organisation",
+        _B,
+        "Whether several organisations brought copies of it; never shown to submitters.",
+        True,
+    ),
+    Column("is_family_cross_organisation", _B, "Whether several brought members of its family.", True),
+)
+
+MERGES = _table(
+    "merges",
+    "What became of families' names: which ceased, which came into being, and by what; derived.",
+    Column("change", _T, "merged, or separated by a person's decision.", True),
+    Column(
+        "family_id", _T, "The family that ceased; of a separation, the one of what was taken out.", True
+    ),
+    Column("other_family_id", _T, "The family that goes on.", True),
+    Column("left_sha256", _D, "One end of the edge or decision that did it.", True),
+    Column("right_sha256", _D, "The other end.", True),
+    Column("signal", _T, "The edge's signal; assessment for a decision.", True),
+    Column("log_size", _I, "Size of the custody log that brought it about.", True),
 )
 
 MANIFEST_TABLES = (
@@ -429,5 +511,8 @@ MANIFEST_TABLES = (
 )
 """The sealed tables, in the order in which evidence flows."""
 
-ALL_TABLES = (*MANIFEST_TABLES, CLUSTERS)
+DERIVED_TABLES = (COMPARED, EDGES, CLUSTERS, MERGES)
+"""What is made from the sealed tables and can be made again."""
+
+ALL_TABLES = (*MANIFEST_TABLES, *DERIVED_TABLES)
 TABLES: dict[str, Table] = {table.name: table for table in ALL_TABLES}

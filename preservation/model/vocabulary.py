@@ -188,3 +188,5 @@ class EventType(StrEnum):
     """Ours: a source's key was destroyed, so that what it protects can't be read any more."""
     ACCESS = "access"
     """Ours: somebody opened what is protected, or asked for it."""
+    ASSESSMENT = "assessment"
+    """Ours: a person decided whether two bitstreams show the same."""

@@ -22,7 +22,7 @@ from preservation.pipeline.payloads import payload_file
 from preservation.pipeline.planning import FINISHED
 from preservation.pipeline.replaying import replayed
 from preservation.settings import Settings
-from preservation.similarity import fingerprints_of, is_eligible
+from preservation.similarity import fingerprints_of, ineligibility
 from preservation.state import open_database, reading, schema
 
 _OUR_OWN_LOGS = frozenset(
@@ -107,8 +107,8 @@ def _describe(
         height = description["height_px"] or entry.height_px
         media_type = description["observed_format"] or entry.content_type or ""
         fingerprints: list[dict[str, Any]] = []
-        absence = None
-        if is_eligible(entry.role, width, height):
+        absence = ineligibility(entry.role, media_type, width, height)
+        if absence is None:
             found = fingerprints_of(path, media_type)
             fingerprints = [asdict(each) for each in found.fingerprints]
             absence = found.absence_reason

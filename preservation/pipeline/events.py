@@ -28,10 +28,12 @@ def record_event(  # noqa: PLR0913 - the facts of one PREMIS event
     item_id: str | None = None,
     submission_id: str | None = None,
     asks_for_seal: bool = False,
+    agent: str = AGENT,
 ) -> None:
     """Remember the event named *event_key*; the same key again is a no-op.
 
-    *detail* carries digests and identifiers, never content.
+    *detail* carries digests and identifiers, never content. *agent* is this program, or the pseudonym
+    of the person who decided.
     """
     table = schema.event
     known = select(table.c.event_key).where(table.c.event_key == event_key)
@@ -45,7 +47,7 @@ def record_event(  # noqa: PLR0913 - the facts of one PREMIS event
             event_at=clock.now(),
             item_id=item_id,
             submission_id=submission_id,
-            agent=AGENT,
+            agent=agent,
             outcome=outcome,
             detail=dict(detail),
             asks_for_seal=asks_for_seal,

@@ -1,4 +1,4 @@
-"""The files behind the views: those that a seal names, and the newest clustering."""
+"""The files behind the views: those that a seal names, and what was derived from them last."""
 
 from __future__ import annotations
 
@@ -7,8 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from preservation.errors import BadInput, EvidenceAtRisk
-from preservation.manifest import newest_clusters, newest_seals, sealed_keys
-from preservation.model.tables import CLUSTERS, MANIFEST_TABLES
+from preservation.manifest import (
+    covered,
+    digest_in,
+    newest_derived,
+    newest_seals,
+    part_keys,
+    sealed_keys,
+)
+from preservation.model.tables import CLUSTERS, COMPARED, EDGES, MANIFEST_TABLES, MERGES, TABLES
+from preservation.store.port import ObjectStore
 from preservation.store.read_copies import ReadCopies
 
 
@@ -31,13 +39,18 @@ def sealed_files(archive: ReadCopies) -> dict[str, list[Path]]:
         raise EvidenceAtRisk(msg, remedy="Run 'preserve verify' to see what else changed.") from error
     digests = _digests(seals)
     keys = {table.name: sealed_keys(seals, table.name) for table in MANIFEST_TABLES}
-    clusters = newest_clusters(store)
-    if clusters is not None:
-        keys[CLUSTERS.name] = [clusters]
-        digests[clusters] = clusters.removesuffix(".parquet")[-64:]
+    derived = _derived_keys(store, [str(seal["batch_id"]) for seal in seals])
+    digests |= {key: digest_in(key) for found in derived.values() for key in found}
+    keys |= derived
+    return {table: [_path(archive, key, digests[key]) for key in keys[table]] for table in TABLES}
+
+
+def _derived_keys(store: ObjectStore, batch_ids: list[str]) -> dict[str, list[str]]:
+    chain = covered(store, batch_ids)
+    whole = {table.name: newest_derived(store, table) for table in (CLUSTERS, MERGES)}
     return {
-        table: [_path(archive, key, digests[key]) for key in keys.get(table, ())]
-        for table in (*keys, CLUSTERS.name)
+        **{table.name: part_keys(chain, table) for table in (COMPARED, EDGES)},
+        **{name: [] if key is None else [key] for name, key in whole.items()},
     }
 
 

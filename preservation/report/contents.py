@@ -139,18 +139,22 @@ class ClusterMember:
     item_name: str
     sha256: str
     target_uri: str | None
-    distance_bits: int
-    frame_ms: int | None
+    signal: str
+    """What put it there: anchor, same-bytes, or the signal of its edge to the anchor."""
+    distance_bits: int | None
+    """To the anchor, where its signal has a distance."""
+    is_earliest: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """Bitstreams that look alike, the earliest first."""
+    """Bitstreams that are copies of the first of them."""
 
     cluster_id: str
-    algorithm: str
-    """The signals that formed it."""
-    threshold_bits: int
+    family_id: str
+    """The groups that share something with it have the same."""
+    signals: str
+    """Those that formed it."""
     member_count: int
     members: tuple[ClusterMember, ...]
 

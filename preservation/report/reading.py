@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
-from preservation.manifest import manifest_keys, newest_clusters, newest_seals, read_table
+from preservation.manifest import manifest_keys, newest_seals, read_derived, read_table
 from preservation.model.tables import CLUSTERS, TABLES, Row
 from preservation.model.vocabulary import Outcome, Reason
 from preservation.report.contents import (
@@ -210,22 +210,12 @@ def _timestamp(entry: dict[str, Any], facts: dict[str, Row]) -> TimeStamp:
 
 
 def _add_clusters(contents: Contents, store: ObjectStore, names: dict[str, str]) -> None:
-    """Add the newest clustering."""
-    key = newest_clusters(store)
-    if key is None:
-        return
-    rows = read_table(store.read(key), CLUSTERS)
-    rows.sort(key=_place_in_cluster)
+    """Add the newest groups."""
+    rows = read_derived(store, CLUSTERS)
     for number, cluster in enumerate(_clusters(rows, names), start=1):
         contents.cluster_count = number
         if number <= LARGEST_CLUSTER_LIST:
             contents.clusters.append(cluster)
-
-
-def _place_in_cluster(row: Row) -> tuple[str, bool, int]:
-    """The anchor first, then by distance."""
-    is_other = row["sha256"] != row["anchor_sha256"]
-    return str(row["cluster_id"]), is_other, _number(row, "distance_bits")
 
 
 def _clusters(rows: list[Row], names: dict[str, str]) -> Iterator[Cluster]:
@@ -233,8 +223,8 @@ def _clusters(rows: list[Row], names: dict[str, str]) -> Iterator[Cluster]:
         members = list(grouped)
         yield Cluster(
             cluster_id=cluster_id,
-            algorithm=", ".join(sorted({str(row["algorithm"]) for row in members})),
-            threshold_bits=_number(members[0], "threshold_bits"),
+            family_id=str(members[0]["family_id"]),
+            signals=", ".join(sorted({str(row["signal"]) for row in members} - {"anchor"})),
             member_count=len(members),
             members=tuple(_member(row, names) for row in members[:LARGEST_MEMBER_LIST]),
         )
@@ -246,8 +236,9 @@ def _member(row: Row, names: dict[str, str]) -> ClusterMember:
         item_name=names.get(str(row["item_id"]), ""),
         sha256=str(row["sha256"]),
         target_uri=_text(row, "target_uri"),
-        distance_bits=_number(row, "distance_bits"),
-        frame_ms=_number(row, "frame_ms") if row["frame_ms"] is not None else None,
+        signal=str(row["signal"]),
+        distance_bits=_number(row, "distance_bits") if row["distance_bits"] is not None else None,
+        is_earliest=bool(row["is_earliest"]),
     )
 
 

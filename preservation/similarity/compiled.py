@@ -1,8 +1,8 @@
 """The search for near hashes, compiled by numba.
 
 A hash that streams past is looked up once in each band, for the index holds every hash under its own
-value and under the 16 neighbours. Among themselves hashes are compared bucket by bucket, in an order in
-which neighbouring buckets lie together in memory.
+value and under the neighbours that the radius asks for. Among themselves hashes are compared bucket by
+bucket, in an order in which neighbouring buckets lie together in memory.
 """
 
 from __future__ import annotations
@@ -19,15 +19,14 @@ from preservation.similarity.hashes import Hashes
 from preservation.similarity.join import (
     BAND_VALUES,
     BANDS,
-    NEIGHBOURS,
-    RADIUS_BITS,
     Candidates,
     band_values,
     by_value,
+    neighbours_within,
 )
 
 _BLOCK = 1 << 16
-"""Hashes that are indexed at a time: 1,100 bytes of memory each."""
+"""Hashes that are indexed at a time: 1,100 bytes of memory each within 31 bits, 64 within 15."""
 _PART = 1 << 20
 """Pairs that are handed over at a time, at least."""
 
@@ -35,15 +34,18 @@ _PART = 1 << 20
 class CompiledSearch:
     """See `join.Search`; the candidates are the very pairs within the radius."""
 
-    def __init__(self, hashes: Hashes) -> None:
+    def __init__(self, hashes: Hashes, radius_bits: int) -> None:
         self._hashes = hashes
+        self._radius_bits = radius_bits
         self._blocks: list[_Block] | None = None
 
     def against(self, others: Hashes) -> Candidates:
         """See `Search.against`."""
         if self._blocks is None:
             starts = range(0, len(self._hashes), _BLOCK)
-            self._blocks = [_Block(self._hashes[start : start + _BLOCK]) for start in starts]
+            self._blocks = [
+                _Block(self._hashes[start : start + _BLOCK], self._radius_bits) for start in starts
+            ]
         for number, block in enumerate(self._blocks):
             for left, right in block.against(others):
                 yield left + number * _BLOCK, right
@@ -54,29 +56,30 @@ class CompiledSearch:
         for band in range(BANDS):
             starts, members = by_value(values[:, band])
             ordered = self._hashes[members]
-            for one, other in _filled(
-                _neighbouring, (ordered, starts, band), most_at_once=len(ordered)
-            ):
+            facts = (ordered, starts, band, self._radius_bits)
+            for one, other in _filled(_neighbouring, facts, most_at_once=len(ordered)):
                 left, right = members[one], members[other]
                 yield np.minimum(left, right), np.maximum(left, right)
 
 
 class _Block:
-    """Up to `_BLOCK` hashes, each under 17 values in each band."""
+    """Up to `_BLOCK` hashes, each under its own value and its neighbours in each band."""
 
-    def __init__(self, hashes: Hashes) -> None:
+    def __init__(self, hashes: Hashes, radius_bits: int) -> None:
+        neighbours = neighbours_within(radius_bits)
         self._hashes = hashes
+        self._radius_bits = radius_bits
         self._starts = np.empty((BANDS, BAND_VALUES + 1), dtype=np.int32)
-        self._members = np.empty((BANDS, len(hashes) * len(NEIGHBOURS)), dtype=np.int32)
+        self._members = np.empty((BANDS, len(hashes) * len(neighbours)), dtype=np.int32)
         values = band_values(hashes)
         for band in range(BANDS):
-            under = (values[:, band, None] ^ NEIGHBOURS).reshape(-1)
+            under = (values[:, band, None] ^ neighbours).reshape(-1)
             self._starts[band], places = by_value(under)
-            self._members[band] = places // len(NEIGHBOURS)
+            self._members[band] = places // len(neighbours)
 
     def against(self, others: Hashes) -> Candidates:
         """The pairs of a hash of this block and one of *others*."""
-        facts = (others, self._starts, self._members, self._hashes)
+        facts = (others, self._starts, self._members, self._hashes, self._radius_bits)
         return (
             (left, right) for right, left in _filled(_looked_up, facts, most_at_once=len(self._hashes))
         )
@@ -112,23 +115,30 @@ def _bit_count(typing_context: Any, word: Any) -> Any:
 bit_count: Any = intrinsic(_bit_count)
 
 
-def _is_pair(one: Any, other: Any, band: int) -> bool:
+def _is_pair(one: Any, other: Any, band: int, radius_bits: int) -> bool:
     """Whether two hashes are within the radius, and *band* is the first that shows it."""
     distance = bit_count(one[0] ^ other[0]) + bit_count(one[1] ^ other[1])
-    if distance > RADIUS_BITS:
+    if distance > radius_bits:
         return False
     distance += bit_count(one[2] ^ other[2]) + bit_count(one[3] ^ other[3])
-    if distance > RADIUS_BITS:
+    if distance > radius_bits:
         return False
     for earlier in range(band):
         difference = (one[earlier >> 2] ^ other[earlier >> 2]) >> np.uint64(16 * (earlier & 3))
-        if bit_count(difference & np.uint64(0xFFFF)) <= 1:
+        if bit_count(difference & np.uint64(0xFFFF)) <= (1 if radius_bits >= BANDS else 0):
             return False
     return True
 
 
 def _look_up(  # noqa: PLR0913, PLR0917 - a kernel takes its arrays one by one
-    others: Any, starts: Any, members: Any, indexed: Any, start: int, left: Any, right: Any
+    others: Any,
+    starts: Any,
+    members: Any,
+    indexed: Any,
+    radius_bits: int,
+    start: int,
+    left: Any,
+    right: Any,
 ) -> tuple[int, int]:
     """Pairs of *others* (left) and *indexed* (right), from position *start* of the former on."""
     found = 0
@@ -139,14 +149,14 @@ def _look_up(  # noqa: PLR0913, PLR0917 - a kernel takes its arrays one by one
             value = (others[place, band >> 2] >> np.uint64(16 * (band & 3))) & np.uint64(0xFFFF)
             for at in range(starts[band, value], starts[band, value + np.uint64(1)]):
                 member = members[band, at]
-                if is_pair(others[place], indexed[member], band):
+                if is_pair(others[place], indexed[member], band, radius_bits):
                     left[found], right[found] = place, member
                     found += 1
     return len(others), found
 
 
 def _compare_neighbours(  # noqa: PLR0913, PLR0917 - as above
-    ordered: Any, starts: Any, band: int, start: int, left: Any, right: Any
+    ordered: Any, starts: Any, band: int, radius_bits: int, start: int, left: Any, right: Any
 ) -> tuple[int, int]:
     """Pairs among *ordered*, which is sorted by the value of *band*, from position *start* on; the
     smaller position left.
@@ -156,17 +166,30 @@ def _compare_neighbours(  # noqa: PLR0913, PLR0917 - as above
         if found + len(ordered) > len(left):
             return place, found
         value = (ordered[place, band >> 2] >> np.uint64(16 * (band & 3))) & np.uint64(0xFFFF)
-        for neighbour in range(-1, 16):
+        for neighbour in range(-1, 16 if radius_bits >= BANDS else 0):
             sought = value if neighbour < 0 else value ^ np.uint64(1 << neighbour)
             if sought >= value:
                 first = max(starts[sought], place + 1)
                 for other in range(first, starts[sought + np.uint64(1)]):
-                    if is_pair(ordered[place], ordered[other], band):
+                    if is_pair(ordered[place], ordered[other], band, radius_bits):
                         left[found], right[found] = place, other
                         found += 1
     return len(ordered), found
 
 
+def _measure(left: Any, right: Any) -> Any:
+    """Distances of all hashes of *left* (rows) and *right* (columns)."""
+    distances = np.empty((len(left), len(right)), dtype=np.uint16)
+    for row in range(len(left)):
+        for column in range(len(right)):
+            distance = bit_count(left[row, 0] ^ right[column, 0])
+            for word in range(1, 4):
+                distance += bit_count(left[row, word] ^ right[column, word])
+            distances[row, column] = distance
+    return distances
+
+
+measured_one_by_one: Any = numba.njit(_measure, cache=True, nogil=True)
 is_pair: Any = numba.njit(_is_pair, cache=True, inline="always")
 _looked_up: Kernel = numba.njit(_look_up, cache=True, nogil=True)
 _neighbouring: Kernel = numba.njit(_compare_neighbours, cache=True, nogil=True)

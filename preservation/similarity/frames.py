@@ -1,35 +1,78 @@
-"""Sampling the frames of a video with ffmpeg: the first of every whole second."""
+"""Decoding a video with ffmpeg, and choosing the frames that stand for it."""
 
 from __future__ import annotations
 
 import os
 import re
+import resource
 import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import chain, groupby
 from pathlib import Path
 from typing import IO
 
-from PIL import Image
+import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from preservation.errors import ProgramMissing
 from preservation.model.media import DEMUXERS, PROTOCOLS
+from preservation.similarity.anchors import anchors_among
 
-MOST_FRAMES = 600
-"""Frames sampled of one video: its first ten minutes."""
+MOST_S = 7200
+"""So much of a video is looked at: its first two hours."""
 _MOST_PIXELS = 64 << 20
-_MESSAGE_BYTES = 1 << 16
+_MOST_MEMORY_BYTES = 2 << 30
+"""A frame of 8K has 50 MB, and a decoder keeps up to 17 of them."""
+_MESSAGE_BYTES = 1 << 12
 _LONGEST_LINE_BYTES = 1 << 10
+_LOOKED_AT_PX = 16
+"""Side of the picture in which movement and brightness are measured."""
+_LANDMARK_MS = 1500
+"""Some frame is a landmark after so long without one."""
+_INTERVAL_MS = 250
+_MOVED_LEVELS = 1.0
+"""Where movement is even nothing is an anchor. There PDQ changes by 32 bits and more in 0.4 s: half of
+this interval, the most that two copies can be apart, is within its radius."""
 _FILTERS = (
-    r"select=isnan(prev_selected_t)+gte(floor(t)\,floor(prev_selected_t)+1),"
-    "showinfo,"
-    r"scale=w=min(512\,iw):h=min(512\,ih):force_original_aspect_ratio=decrease:flags=area"
+    # 30 frames a second show every movement.
+    r"select=isnan(prev_selected_t)+gte(t-prev_selected_t\,0.0325),"
+    "scale=w=min(320\\,iw):h=min(320\\,ih):force_original_aspect_ratio=decrease:flags=area,"
+    "format=gray,showinfo=checksum=0"
 )
 # A line of its own: a video's title can't begin one.
 _SHOWN_TIME = re.compile(rb"\n\[Parsed_showinfo[^\]\n]*\] n: *\d+ pts: *-?\d+ pts_time:(-?[0-9.]+)\s")
+
+Grey = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A frame, at most 320 px a side, and when it is shown."""
+
+    shown_ms: int
+    grey: Grey
+    is_landmark: bool
+    """Whether it is one of the few whose local features are worth keeping."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A decoded frame and what is measured of it."""
+
+    shown_ms: int
+    grey: Grey
+    small: NDArray[np.float64]
+    change: float
+
+    @property
+    def brightness(self) -> float:
+        return float(self.small.mean())
 
 
 @dataclass(slots=True)
@@ -40,8 +83,8 @@ class FrameSampler:
     timeout_s: float
     is_cut_short: bool = field(default=False, init=False)
 
-    def frames(self) -> Iterator[tuple[int, Image.Image]]:
-        """Time in milliseconds and picture (RGB, at most 512 px a side) of each sampled frame.
+    def frames(self) -> Iterator[Frame]:
+        """The anchors (see `anchors`) of each second, or its first frame where there is none.
 
         A damaged video gives the frames before the damage, or none.
 
@@ -49,12 +92,13 @@ class FrameSampler:
             ProgramMissing: ffmpeg isn't installed.
         """
         with tempfile.TemporaryFile() as messages, _started(self.path, messages) as ffmpeg:
+            bound_memory(ffmpeg)
             alarm = threading.Timer(self.timeout_s, self._stop, [ffmpeg])
             alarm.start()
             try:
                 # ffmpeg says when a frame is shown before it hands the frame over.
-                sampled = zip(_portable_pixmaps(ffmpeg), _shown_times(messages), strict=False)
-                yield from ((shown_ms, picture) for picture, shown_ms in sampled)
+                shown = zip(_pixmaps(ffmpeg), _shown_times(messages), strict=False)
+                yield from chosen(shown)
             finally:
                 alarm.cancel()
                 ffmpeg.kill()
@@ -62,6 +106,63 @@ class FrameSampler:
     def _stop(self, ffmpeg: subprocess.Popen[bytes]) -> None:
         self.is_cut_short = True
         ffmpeg.kill()
+
+
+def chosen(shown: Iterator[tuple[Grey, int]]) -> Iterator[Frame]:
+    """Of all frames of a video, those that stand for it, second by second."""
+    seconds = groupby(_measured(shown), key=lambda seen: seen.shown_ms // 1000)
+    before: list[_Seen] = []
+    second: list[_Seen] = []
+    landmark_ms = -_LANDMARK_MS
+    for after in chain((list(seen) for _, seen in seconds), [[]]):
+        for seen, is_landmark in _of_second(before, second, after):
+            is_due = is_landmark or seen.shown_ms - landmark_ms >= _LANDMARK_MS
+            landmark_ms = seen.shown_ms if is_due else landmark_ms
+            yield Frame(seen.shown_ms, seen.grey, is_due)
+        before, second = second, after
+
+
+def _of_second(
+    before: list[_Seen], second: list[_Seen], after: list[_Seen]
+) -> Iterator[tuple[_Seen, bool]]:
+    """The frames of *second* that stand for it, and whether each is a landmark."""
+    if not second:
+        return
+    around = [*before, *second, *after]
+    anchors = anchors_among(
+        np.array([seen.shown_ms for seen in around]),
+        np.array([seen.change for seen in around]),
+        np.array([seen.brightness for seen in around]),
+    )
+    own = [place for place in anchors.places if 0 <= place - len(before) < len(second)]
+    for place in own:
+        yield around[place], place in anchors.landmarks
+    if not own:
+        yield from ((seen, False) for seen in _at_intervals(second))
+
+
+def _at_intervals(second: list[_Seen]) -> Iterator[_Seen]:
+    """The first frame, and of each later interval the first, unless the picture rests."""
+    last = second[0]
+    yield last
+    for seen in second[1:]:
+        is_later = seen.shown_ms // _INTERVAL_MS > last.shown_ms // _INTERVAL_MS
+        if is_later and np.abs(seen.small - last.small).mean() > _MOVED_LEVELS:
+            yield seen
+            last = seen
+
+
+def _measured(shown: Iterator[tuple[Grey, int]]) -> Iterator[_Seen]:
+    """The frames in order; one that is shown no later than the one before it is left out."""
+    last_ms, last = None, None
+    for grey, shown_ms in shown:
+        if last_ms is not None and shown_ms <= last_ms:
+            continue
+        small = cv2.resize(grey, (_LOOKED_AT_PX, _LOOKED_AT_PX), interpolation=cv2.INTER_AREA)
+        exact = small.astype(np.float64)
+        change = 0.0 if last is None else float(np.abs(exact - last).mean())
+        yield _Seen(shown_ms, grey, exact, change)
+        last_ms, last = shown_ms, exact
 
 
 @cache
@@ -74,36 +175,36 @@ def decoder() -> str:
     try:
         done = subprocess.run(["ffmpeg", "-version"], capture_output=True, check=True)
     except (FileNotFoundError, subprocess.CalledProcessError) as error:
-        raise _missing() from error
+        raise missing() from error
     return f"ffmpeg {done.stdout.decode('utf-8', 'replace').split()[2]}"
 
 
 def _started(path: Path, messages: IO[bytes]) -> subprocess.Popen[bytes]:
     command = [
-        *("ffmpeg", "-nostdin", "-hide_banner", "-nostats", "-v", "info"),
+        *("ffmpeg", "-nostdin", "-hide_banner", "-nostats", "-v", "info", "-threads", "1"),
         *("-protocol_whitelist", PROTOCOLS, "-format_whitelist", DEMUXERS),
-        *("-max_pixels", str(_MOST_PIXELS), "-t", str(MOST_FRAMES), "-i", f"file:{path}"),
-        *("-map", "0:V:0", "-vf", _FILTERS, "-vsync", "passthrough", "-frames:v", str(MOST_FRAMES)),
-        *("-f", "image2pipe", "-c:v", "ppm", "-protocol_whitelist", "pipe", "pipe:1"),
+        *("-max_pixels", str(_MOST_PIXELS), "-t", str(MOST_S), "-i", f"file:{path}"),
+        *("-map", "0:V:0", "-vf", _FILTERS, "-vsync", "passthrough"),
+        *("-f", "image2pipe", "-c:v", "pgm", "-protocol_whitelist", "pipe", "pipe:1"),
     ]
     try:
         return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=messages
         )
     except FileNotFoundError as error:
-        raise _missing() from error
+        raise missing() from error
 
 
-def _portable_pixmaps(ffmpeg: subprocess.Popen[bytes]) -> Iterator[Image.Image]:
-    """Binary PPM pictures, as many as are whole (netpbm, ppm(5))."""
+def _pixmaps(ffmpeg: subprocess.Popen[bytes]) -> Iterator[Grey]:
+    """Binary PGM pictures, as many as are whole (netpbm, pgm(5))."""
     stream = ffmpeg.stdout
-    while stream is not None and stream.readline() == b"P6\n":
+    while stream is not None and stream.readline() == b"P5\n":
         width, height = map(int, stream.readline().split())
         stream.readline()
-        pixels = stream.read(width * height * 3)
-        if len(pixels) < width * height * 3:
+        pixels = stream.read(width * height)
+        if len(pixels) < width * height:
             return
-        yield Image.frombytes("RGB", (width, height), pixels)
+        yield np.frombuffer(pixels, dtype=np.uint8).reshape(height, width)
 
 
 def _shown_times(messages: IO[bytes]) -> Iterator[int]:
@@ -122,6 +223,13 @@ def _shown_times(messages: IO[bytes]) -> Iterator[int]:
             position += len(text) - _LONGEST_LINE_BYTES
 
 
-def _missing() -> ProgramMissing:
+def bound_memory(ffmpeg: subprocess.Popen[bytes]) -> None:
+    """Let *ffmpeg* end rather than fill the memory: what it reads comes from strangers."""
+    with suppress(ProcessLookupError):
+        resource.prlimit(ffmpeg.pid, resource.RLIMIT_DATA, (_MOST_MEMORY_BYTES, _MOST_MEMORY_BYTES))
+
+
+def missing() -> ProgramMissing:
+    """What is raised where ffmpeg isn't installed."""
     msg = "The program ffmpeg isn't installed."
     return ProgramMissing(msg, remedy="Install it: apt-get install -y ffmpeg")

@@ -3,7 +3,7 @@
 Two hashes at most 31 bits apart agree, in at least one of 16 bands of 16 bits, up to one bit: 16
 bands that each differ by two or more make 32 (pigeonhole). So comparing those alone that have a
 band of equal value, or of one of its 16 neighbours, finds every pair (Norouzi, Punjani and Fleet,
-2014).
+2014). Two at most 15 apart have even a band of equal value, so that a smaller radius costs less.
 
 The index stands on one side, the smaller or the newer one; the other streams past it in any number
 of parts, so that it is never in memory as a whole and each part is work of its own.
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from preservation.similarity.hashes import Hashes, distance_bits
 
 RADIUS_BITS = 31
+"""The largest radius, and that of whole pictures."""
 BANDS = 16
 BAND_VALUES = 1 << 16
 NEIGHBOURS = np.array([0, *(1 << bit for bit in range(16))], dtype=np.uint16)
@@ -52,7 +53,7 @@ class Pairs:
 class Search(Protocol):
     """What finds the candidates: compiled, or in numpy alone."""
 
-    def __init__(self, hashes: Hashes) -> None: ...
+    def __init__(self, hashes: Hashes, radius_bits: int) -> None: ...
 
     def against(self, others: Hashes) -> Candidates:
         """Candidates that hold all pairs of an indexed hash and one of *others* in the radius."""
@@ -64,11 +65,20 @@ class Search(Protocol):
 
 
 class HashIndex:
-    """An index over *hashes*; *search* is the fastest that runs here unless named."""
+    """An index over *hashes*; *search* is the fastest that runs here unless named.
 
-    def __init__(self, hashes: Hashes, *, search: type[Search] | None = None) -> None:
+    Raises:
+        ValueError: *radius_bits* isn't from 0 to `RADIUS_BITS`.
+    """
+
+    def __init__(
+        self, hashes: Hashes, *, radius_bits: int = RADIUS_BITS, search: type[Search] | None = None
+    ) -> None:
+        if not 0 <= radius_bits <= RADIUS_BITS:
+            raise ValueError(f"a radius of {radius_bits} isn't from 0 to {RADIUS_BITS} bits")
         self._hashes = np.ascontiguousarray(hashes)
-        self._search = (search or _fastest_search())(self._hashes)
+        self._radius_bits = radius_bits
+        self._search = (search or _fastest_search())(self._hashes, radius_bits)
 
     def pairs_with(self, others: Hashes) -> Pairs:
         """All pairs of an indexed hash (left) and one of *others* (right), each once."""
@@ -83,7 +93,7 @@ class HashIndex:
         lefts, rights, distances = [], [], []
         for left, right in candidates:
             apart = distance_bits(self._hashes[left], others[right])
-            near = apart <= RADIUS_BITS
+            near = apart <= self._radius_bits
             lefts.append(left[near])
             rights.append(right[near])
             distances.append(apart[near])
@@ -91,14 +101,14 @@ class HashIndex:
         return Pairs.sorted(*(np.concatenate([none, *column]) for column in (lefts, rights, distances)))
 
 
-def pairs_within_radius(left: Hashes, right: Hashes) -> Pairs:
-    """All pairs of a hash of *left* and one of *right* at most `RADIUS_BITS` apart, each once."""
+def pairs_within_radius(left: Hashes, right: Hashes, *, radius_bits: int = RADIUS_BITS) -> Pairs:
+    """All pairs of a hash of *left* and one of *right* at most *radius_bits* apart, each once."""
     if len(left) * len(right) <= _MOST_MEASURED:
-        rows, columns = np.nonzero(distance_bits(left[:, None], right[None]) <= RADIUS_BITS)
+        rows, columns = np.nonzero(distance_bits(left[:, None], right[None]) <= radius_bits)
         return Pairs(left=rows, right=columns, distance_bits=distance_bits(left[rows], right[columns]))
     if len(left) <= len(right):
-        return HashIndex(left).pairs_with(right)
-    found = HashIndex(right).pairs_with(left)
+        return HashIndex(left, radius_bits=radius_bits).pairs_with(right)
+    found = HashIndex(right, radius_bits=radius_bits).pairs_with(left)
     return Pairs.sorted(found.right, found.left, found.distance_bits)
 
 
@@ -109,6 +119,11 @@ def joined(first: Pairs, second: Pairs, *, offset: int) -> Pairs:
         np.concatenate([first.right, second.right + offset]),
         np.concatenate([first.distance_bits, second.distance_bits]),
     )
+
+
+def neighbours_within(radius_bits: int) -> NDArray[np.uint16]:
+    """What the value of some band differs by, of any two hashes so far apart."""
+    return NEIGHBOURS if radius_bits >= BANDS else NEIGHBOURS[:1]
 
 
 def band_values(hashes: Hashes) -> NDArray[np.uint16]:

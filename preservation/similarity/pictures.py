@@ -1,4 +1,7 @@
-"""Decoding pictures from strangers into plain RGB, once, upright and of bounded size."""
+"""Decoding pictures from strangers once: grey, upright, on white and of bounded size.
+
+This runs in a process of its own, with limits: see `isolated`.
+"""
 
 from __future__ import annotations
 
@@ -6,27 +9,38 @@ import math
 import struct
 import warnings
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import PIL
-from PIL import Image, ImageOps
+import pillow_heif
+from numpy.typing import NDArray
+from PIL import Image
 
 from preservation.similarity.eligibility import SHORTEST_SIDE_PX
-
-DECODER = f"pillow {PIL.__version__}"
+from preservation.similarity.shown import LYING, on_white, turn_of, upright
 
 # Formats that are decoded in this process; EPS would start Ghostscript.
-_FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "BMP", "TIFF", "JPEG2000", "ICO", "PPM")
+_FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIF", "BMP", "TIFF", "JPEG2000", "ICO", "PPM")
 Image.init()
+pillow_heif.register_heif_opener(thumbnails=False)
 
 MOST_PIXELS = 64 << 20
 """A picture that is larger after its cheap reduction isn't decoded."""
-_KEPT_SIDE_PX = 1024
-"""Pictures are reduced by whole factors while the shorter side keeps this: PDQ moves by at most 4
-of its 256 bits, and costs a tenth."""
-_MOST_HASHED_PIXELS = 8 << 20
-"""Very long pictures are reduced further: PDQ takes 24 bytes of memory a pixel."""
+MOST_JPEG_PIXELS = 1 << 30
+"""Nor is a JPEG that is larger before it: some ten seconds."""
+MOST_PROGRESSIVE_PIXELS = 128 << 20
+"""Nor a progressive one: its decoder holds all coefficients, six bytes a pixel."""
+MOST_NARROW = 64
+"""Times that the longer side may be the shorter one; narrower is a ribbon of a page's design."""
+_KEPT_SIDE_PX = 512
+"""Pictures are reduced by whole factors while the shorter side keeps this: PDQ moves by one bit of its
+256 on average, by 4 at most (15 photographs of 1 to 8 megapixels)."""
+_MOST_KEPT_PIXELS = 4 << 20
+"""Very long pictures are reduced further."""
+_MOST_EXACT_PIXELS = 512 * 512
+"""So small a picture keeps its colours, so that its PDQ is the reference's to the bit."""
 
 # What Pillow's decoders raise for damaged bytes.
 _DAMAGE = (
@@ -53,18 +67,33 @@ class PictureRefused(Exception):
         self.reason = reason
 
 
-def decoded(path: Path) -> Image.Image:
-    """The picture at *path* in RGB: the first frame, turned as its EXIF says, on white.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A decoded picture as it is shown."""
+
+    grey: NDArray[np.uint8]
+    """Rows and columns of luma (ITU-R BT.601); a reduced copy of a large picture."""
+    width_px: int
+    """Of the whole picture, as `height_px`."""
+    height_px: int
+    decoder: str
+    """Name and version of what decoded it."""
+    rgb: NDArray[np.uint8] | None = None
+    """Its colours if it is small."""
+
+
+def decoded(path: Path) -> Picture:
+    """The picture at *path*: the first frame, turned as its EXIF says, on white.
 
     Raises:
-        PictureRefused: too-many-pixels, too-small, unsupported-format or unreadable.
+        PictureRefused: too-many-pixels, too-small, too-narrow, unsupported-format or unreadable.
     """
     try:
         with warnings.catch_warnings():
             # Pillow warns of what `MOST_PIXELS` decides.
             warnings.simplefilter("ignore")
             with Image.open(path, formats=_FORMATS) as image:
-                return _upright_rgb(image)
+                return _decoded(image)
     except (Image.DecompressionBombError, MemoryError) as error:
         raise PictureRefused("too-many-pixels") from error
     except PIL.UnidentifiedImageError as error:
@@ -73,45 +102,54 @@ def decoded(path: Path) -> Image.Image:
         raise PictureRefused("unreadable") from error
 
 
-def _upright_rgb(image: Image.Image) -> Image.Image:
-    if min(image.size) < SHORTEST_SIDE_PX:
-        raise PictureRefused("too-small")
-    # JPEG decodes to a half, a quarter or an eighth by itself; a grey one stays grey.
-    image.draft("RGB", (_KEPT_SIDE_PX, _KEPT_SIDE_PX))
+def _decoded(image: Image.Image) -> Picture:
+    width_px, height_px = image.size
+    _check_size(image)
+    is_small = width_px * height_px <= _MOST_EXACT_PIXELS
+    if not is_small:
+        # JPEG decodes its luma alone, to a half, a quarter or an eighth, by itself.
+        image.draft("L", (_KEPT_SIDE_PX, _KEPT_SIDE_PX))
     if image.width * image.height > MOST_PIXELS:
         raise PictureRefused("too-many-pixels")
     image.load()
-    plain = _rgb(image)
+    turn = turn_of(image)
+    colours = upright(on_white(image, "RGB"), turn) if is_small else None
+    grey = upright(_grey(image), turn) if colours is None else colours.convert("L")
+    return Picture(
+        grey=np.asarray(grey),
+        width_px=height_px if turn in LYING else width_px,
+        height_px=width_px if turn in LYING else height_px,
+        decoder=_decoder(image.format),
+        rgb=None if colours is None else np.asarray(colours),
+    )
+
+
+def _check_size(image: Image.Image) -> None:
+    if min(image.size) < SHORTEST_SIDE_PX:
+        raise PictureRefused("too-small")
+    if max(image.size) > MOST_NARROW * min(image.size):
+        raise PictureRefused("too-narrow")
+    most = MOST_PROGRESSIVE_PIXELS if image.info.get("progressive") else MOST_JPEG_PIXELS
+    if image.width * image.height > most:
+        raise PictureRefused("too-many-pixels")
+
+
+def _decoder(image_format: str | None) -> str:
+    if image_format == "HEIF":
+        return f"pillow-heif {pillow_heif.__version__}"
+    return f"pillow {PIL.__version__}"
+
+
+def _grey(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB" and not image.has_transparency_data:
+        # Taking the colours off what is reduced costs half.
+        return _reduced(image).convert("L")
+    return _reduced(on_white(image, "L"))
+
+
+def _reduced(image: Image.Image) -> Image.Image:
     factor = max(
         min(image.size) // _KEPT_SIDE_PX,
-        math.ceil(math.sqrt(image.width * image.height / _MOST_HASHED_PIXELS)),
+        math.ceil(math.sqrt(image.width * image.height / _MOST_KEPT_PIXELS)),
     )
-    return ImageOps.exif_transpose(plain.reduce(factor) if factor > 1 else plain)
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    exif = image.getexif()
-    if image.mode.startswith("I;16"):
-        plain = Image.fromarray((np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8))
-    elif image.mode in {"I", "F"}:
-        plain = _stretched(image)
-    elif image.has_transparency_data:
-        plain = _on_white(image)
-    else:
-        plain = image
-    plain = plain.convert("RGB")
-    plain.info["exif"] = exif.tobytes()
-    return plain
-
-
-def _stretched(image: Image.Image) -> Image.Image:
-    """Values without a known range, spread over 0 to 255."""
-    values = np.nan_to_num(np.asarray(image, dtype=np.float64))
-    span = float(np.ptp(values)) or 1.0
-    return Image.fromarray(((values - values.min()) * (255.0 / span)).astype(np.uint8))
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    """Transparent places white, as a browser's empty page shows them."""
-    layer = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+    return image.reduce(factor) if factor > 1 else image

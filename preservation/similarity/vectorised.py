@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from preservation.similarity.hashes import Hashes
 from preservation.similarity.join import (
     BANDS,
-    NEIGHBOURS,
     Candidates,
     Positions,
     band_values,
     by_value,
+    neighbours_within,
 )
 
 _MOST_CANDIDATES = 1 << 20
@@ -24,16 +24,17 @@ _MOST_CANDIDATES = 1 << 20
 class VectorisedSearch:
     """See `join.Search`. A pair that several bands find is given by the first of them alone."""
 
-    def __init__(self, hashes: Hashes) -> None:
+    def __init__(self, hashes: Hashes, radius_bits: int) -> None:
         self._hashes = hashes
         self._values = band_values(hashes)
+        self._neighbours = neighbours_within(radius_bits)
 
     def against(self, others: Hashes) -> Candidates:
         """See `Search.against`."""
         values = band_values(others)
         for band in range(BANDS):
-            for left, right in _candidates(self._values[:, band], values[:, band]):
-                is_new = _is_first_in(band, self._values[left], values[right])
+            for left, right in _candidates(self._values[:, band], values[:, band], self._neighbours):
+                is_new = self._is_first_in(band, self._values[left], values[right])
                 yield left[is_new], right[is_new]
 
     def among_themselves(self) -> Candidates:
@@ -41,25 +42,27 @@ class VectorisedSearch:
         for left, right in self.against(self._hashes):
             yield left[left < right], right[left < right]
 
+    def _is_first_in(
+        self, band: int, left: NDArray[np.uint16], right: NDArray[np.uint16]
+    ) -> NDArray[np.bool_]:
+        """Whether no band before *band* shows the pair."""
+        shown_bits = 1 if len(self._neighbours) > 1 else 0
+        differ = np.bitwise_count(left[:, :band] ^ right[:, :band]) > shown_bits
+        return np.asarray(differ.all(axis=1))
+
 
 def _candidates(
-    indexed: NDArray[np.uint16], others: NDArray[np.uint16]
+    indexed: NDArray[np.uint16], others: NDArray[np.uint16], neighbours: NDArray[np.uint16]
 ) -> Iterator[tuple[Positions, Positions]]:
-    """Positions of the pairs whose values of one band differ by at most one bit."""
+    """Positions of the pairs whose values of one band differ by one of *neighbours*."""
     starts, members = by_value(indexed)
-    for neighbour in NEIGHBOURS:
+    for neighbour in neighbours:
         sought = (others ^ neighbour).astype(np.int64)
         counts = starts[sought + 1] - starts[sought]
         for part in _parts(counts):
             right = np.repeat(np.arange(part.start, part.stop), counts[part])
             before = np.repeat(np.cumsum(counts[part]) - counts[part], counts[part])
             yield members[starts[sought[right]] + np.arange(len(right)) - before], right
-
-
-def _is_first_in(band: int, left: NDArray[np.uint16], right: NDArray[np.uint16]) -> NDArray[np.bool_]:
-    """Whether all bands before *band* differ by more than one bit."""
-    differ = np.bitwise_count(left[:, :band] ^ right[:, :band]) > 1
-    return np.asarray(differ.all(axis=1))
 
 
 def _parts(counts: NDArray[np.int64]) -> Iterator[slice]:

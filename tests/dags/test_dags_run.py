@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from PIL import Image
 
+from demo import pictures
+
 ORDER = ("intake", "capture", "seal", "timestamp", "renew_timestamps", "cluster", "replicate", "audit")
 TABLES = (
     "submissions",
@@ -42,9 +44,12 @@ def row_counts(home) -> dict[str, int]:
 def test_the_dags_take_a_submitted_file_to_a_seal_and_a_second_run_adds_no_row(
     airflow_database, dag_bag, home, tmp_path
 ):
-    picture = tmp_path / "picture.png"
-    Image.linear_gradient("L").save(picture)
-    home.preserve("submit", picture, "--organisation", "relief-watch")
+    earlier, later = tmp_path / "earlier.png", tmp_path / "later.jpg"
+    pictures.scene(1).save(earlier)
+    Image.open(earlier).convert("RGB").save(later, quality=80)
+    home.preserve("submit", earlier, "--organisation", "relief-watch")
+    home.preserve("run", "--until-idle")
+    home.preserve("submit", later, "--organisation", "relief-watch")
 
     first = run_all(dag_bag)
     rows = row_counts(home)
@@ -53,8 +58,11 @@ def test_the_dags_take_a_submitted_file_to_a_seal_and_a_second_run_adds_no_row(
     assert {dag_id: state for dag_id, (state, _) in first.items()} == dict.fromkeys(ORDER, "success")
     assert first["capture"][1]["submitted.characterise"] == "success"
     assert first["capture"][1]["pages.capture"] == "skipped"
-    assert rows["items"] == rows["captures"] == 1
+    assert first["cluster"][1]["find_copies"] == first["cluster"][1]["find_parts"] == "success"
+    assert rows["items"] == rows["captures"] == 2
+    assert home.query("SELECT count(DISTINCT item_id) AS items FROM clusters") == [{"items": 2}]
     assert {dag_id: state for dag_id, (state, _) in second.items()} == dict.fromkeys(ORDER, "success")
+    assert second["cluster"][1]["find_copies"] == "skipped"
     assert second["intake"][1]["plan"] == "skipped"
     assert second["seal"][1]["seal_ready"] == "skipped"
     assert row_counts(home) == rows

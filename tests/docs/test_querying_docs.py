@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from preservation.model.tables import CAPTURES, CLUSTERS, ITEMS, MANIFEST_TABLES, OBJECTS, TABLES
+from preservation.model.tables import CAPTURES, CLUSTERS, EDGES, ITEMS, MANIFEST_TABLES, OBJECTS, TABLES
 from preservation.query import run
 from tests.fakes.manifest_rows import row_of
 from tests.fakes.sealed_manifests import SealedManifests, on_disk
@@ -26,6 +26,7 @@ def archive(tmp_path_factory) -> Path:
     empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     rows["objects"] = [row_of(OBJECTS, sha256=empty, embedded_metadata_json=POSITION)]
     sealed.batch("b1", rows)
+    sealed.edges(["b1"], [row_of(EDGES, tier="review")])
     sealed.clusters(1, [row_of(CLUSTERS, item_id=item) for item in ("i1", "i2")])
     return sealed.root
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from preservation.manifest import write_table
+from preservation.manifest import RULES, Coverage, write_coverage, write_derived, write_table
 from preservation.model.canonical import canonical_json
 from preservation.model.digests import sha256_of
-from preservation.model.tables import CLUSTERS, MANIFEST_TABLES, TABLES, Row
+from preservation.model.tables import CLUSTERS, EDGES, MANIFEST_TABLES, TABLES, Row
 from preservation.store.disk import DiskStore
 from preservation.store.read_copies import ReadCopies
 
@@ -50,10 +50,24 @@ class SealedManifests:
         document = {
             "version": 1,
             "batch_id": name.partition(".")[0],
-            "log": {"start": len(list((self.root / "seals").iterdir()))},
+            "log": {"start": (place := len(list((self.root / "seals").iterdir()))), "end": place + 1},
             "files": {key: {"sha256": "", "size_bytes": 0} for key in keys},
         }
         (self.root / f"seals/{name}.json").write_bytes(canonical_json(document))
+
+    def edges(self, batch_ids: Sequence[str], rows: Sequence[Row]) -> None:
+        """Edges that comparing the first batches found."""
+        store = DiskStore(self.root, aside=self.root)
+        coverage = Coverage(
+            rules=RULES,
+            after="",
+            batches=tuple(batch_ids),
+            log_size=1,
+            bitstreams=0,
+            compared=None,
+            edges=write_derived(store, EDGES, rows, 1),
+        )
+        write_coverage(store, coverage)
 
     def clusters(self, log_size: int, rows: Sequence[Row]) -> None:
         folder = self.root / "derived/clusters"

@@ -15,7 +15,8 @@ from preservation.similarity.join import RADIUS_BITS, HashIndex, joined, pairs_w
 from preservation.similarity.vectorised import VectorisedSearch
 
 SEARCHES = pytest.mark.parametrize("search", [CompiledSearch, VectorisedSearch])
-relaxed = settings(max_examples=40, deadline=None, derandomize=True)
+RADII = pytest.mark.parametrize("radius_bits", [0, 15, RADIUS_BITS])
+relaxed = settings(max_examples=25, deadline=None, derandomize=True)
 
 
 def with_flipped(value: str, places: list[int]) -> str:
@@ -30,9 +31,9 @@ near_values = st.builds(
 near_lists = st.lists(near_values, max_size=25)
 
 
-def measured(left, right) -> list[tuple[int, int, int]]:
+def measured(left, right, radius_bits=RADIUS_BITS) -> list[tuple[int, int, int]]:
     apart = [[(int(x, 16) ^ int(y, 16)).bit_count() for y in right] for x in left]
-    return [(a, b, d) for a, row in enumerate(apart) for b, d in enumerate(row) if d <= RADIUS_BITS]
+    return [(a, b, d) for a, row in enumerate(apart) for b, d in enumerate(row) if d <= radius_bits]
 
 
 def told(pairs) -> list[tuple[int, int, int]]:
@@ -41,21 +42,25 @@ def told(pairs) -> list[tuple[int, int, int]]:
 
 
 @SEARCHES
+@RADII
 @relaxed
 @given(left=near_lists, right=near_lists)
-def test_the_index_finds_what_measuring_every_pair_finds(search, left, right):
-    found = HashIndex(hashes_of(left), search=search).pairs_with(hashes_of(right))
+def test_the_index_finds_what_measuring_every_pair_finds(search, radius_bits, left, right):
+    index = HashIndex(hashes_of(left), radius_bits=radius_bits, search=search)
 
-    assert told(found) == measured(left, right)
+    found = index.pairs_with(hashes_of(right))
+
+    assert told(found) == measured(left, right, radius_bits)
 
 
 @SEARCHES
+@RADII
 @relaxed
 @given(values=near_lists)
-def test_among_themselves_each_pair_is_found_once_and_none_with_itself(search, values):
-    found = HashIndex(hashes_of(values), search=search).pairs_within()
+def test_among_themselves_each_pair_is_found_once_and_none_with_itself(search, radius_bits, values):
+    found = HashIndex(hashes_of(values), radius_bits=radius_bits, search=search).pairs_within()
 
-    assert told(found) == [(a, b, d) for a, b, d in measured(values, values) if a < b]
+    assert told(found) == [(a, b, d) for a, b, d in measured(values, values, radius_bits) if a < b]
 
 
 @relaxed
@@ -71,19 +76,27 @@ def test_what_streams_past_in_parts_gives_what_it_gives_at_once(left, right, cut
 
 
 @SEARCHES
-def test_the_radius_is_reached_and_not_passed_wherever_the_bits_lie(search):
+@pytest.mark.parametrize("radius_bits", [15, RADIUS_BITS])
+def test_the_radius_is_reached_and_not_passed_wherever_the_bits_lie(search, radius_bits):
     value = random.Random(1).randbytes(32).hex()
     draws = [random.Random(seed).sample(range(256), 32) for seed in range(300)]
-    # One bit in every band, the worst case of the pigeonhole: 16 bands of two bits each, less one.
-    spread = [band * 16 + bit for band in range(16) for bit in (3, 11)]
-    draws += [spread, [*range(32)], [*range(224, 256)]]
-    near = [with_flipped(value, places[:31]) for places in draws]
-    far = [with_flipped(value, places) for places in draws]
+    # The worst case of the pigeonhole: one bit in each of 16 bands, then another one, less one.
+    spread = [band * 16 + bit for bit in (3, 11) for band in range(16)]
+    draws += [spread, [*range(32)], [*range(255, 223, -1)]]
+    near = [with_flipped(value, places[:radius_bits]) for places in draws]
+    far = [with_flipped(value, places[: radius_bits + 1]) for places in draws]
+    index = HashIndex(hashes_of([value]), radius_bits=radius_bits, search=search)
 
-    found = HashIndex(hashes_of([value]), search=search).pairs_with(hashes_of(near + far))
+    found = index.pairs_with(hashes_of(near + far))
 
     assert found.right.tolist() == list(range(len(near)))
-    assert set(found.distance_bits.tolist()) == {31}
+    assert set(found.distance_bits.tolist()) == {radius_bits}
+
+
+@pytest.mark.parametrize("radius_bits", [-1, RADIUS_BITS + 1])
+def test_a_radius_that_the_bands_cannot_promise_is_refused(radius_bits):
+    with pytest.raises(ValueError, match="radius"):
+        HashIndex(hashes_of([]), radius_bits=radius_bits)
 
 
 @SEARCHES

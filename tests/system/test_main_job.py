@@ -15,7 +15,7 @@ import pytest
 
 from demo import sheet
 from preservation.model.digests import sha256_of
-from preservation.model.tables import MANIFEST_TABLES
+from preservation.model.tables import DERIVED_TABLES, MANIFEST_TABLES
 from preservation.store.warc import payload_at
 from tests.conftest import new_deployment
 
@@ -205,5 +205,5 @@ def _one_of_each_kind(archive: Path) -> list[Path]:
 
 
 def _counts(deployment) -> dict[str, int]:
-    tables = [table.name for table in MANIFEST_TABLES] + ["clusters"]
+    tables = [table.name for table in (*MANIFEST_TABLES, *DERIVED_TABLES)]
     return {t: deployment.query(f"SELECT count(*) AS n FROM {t}")[0]["n"] for t in tables}

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from preservation.errors import BadInput, EvidenceAtRisk
-from preservation.model.tables import CLUSTERS, ITEMS, TABLES, TIMESTAMPS, ColumnType
+from preservation.manifest import write_derived
+from preservation.model.tables import CLUSTERS, EDGES, ITEMS, TABLES, TIMESTAMPS, ColumnType
 from preservation.query import run
 from tests.fakes.manifest_rows import MOMENT, row_of
 from tests.fakes.sealed_manifests import SealedManifests, on_disk
@@ -62,6 +63,14 @@ def test_the_clusters_of_the_longest_log_are_shown(archive):
     archive.clusters(1000, [row_of(CLUSTERS, cluster_id="new")])
 
     assert run(on_disk(archive.root), "SELECT cluster_id FROM clusters").rows == [("new",)]
+
+
+def test_edges_that_no_coverage_names_are_not_shown(archive):
+    archive.batch("b1", items("i1"))
+    archive.edges(["b1"], [row_of(EDGES, signal="picture")])
+    write_derived(on_disk(archive.root).store, EDGES, [row_of(EDGES, signal="text")], 1)
+
+    assert run(on_disk(archive.root), "SELECT signal FROM edges").rows == [("picture",)]
 
 
 def test_a_thousand_batches_are_one_view(archive):

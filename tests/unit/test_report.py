@@ -198,14 +198,20 @@ def fill(archive: SealedArchive) -> None:
         [
             CLUSTERS.row(
                 {
-                    "cluster_id": "pdq-1",
+                    "family_id": "fa-1",
+                    "cluster_id": "cl-1",
                     "anchor_sha256": members[0][1],
                     "item_id": item_id(number),
                     "sha256": digest,
+                    "submitter_ref": "org-a",
                     "target_uri": url,
+                    "captured_at": NOON,
+                    "signal": "anchor" if number == 1 else "picture",
                     "distance_bits": number * 2 - 2,
-                    "threshold_bits": 31,
-                    "algorithm": "pdq",
+                    "is_earliest": number == 1,
+                    "is_representative": number == 1,
+                    "is_cross_organisation": False,
+                    "is_family_cross_organisation": False,
                 }
             )
             for number, digest, url in members

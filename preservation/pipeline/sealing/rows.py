@@ -197,7 +197,10 @@ def _object_row(
             "duration_ms": described.get("duration_ms"),
             "embedded_metadata_json": described.get("embedded_metadata_json"),
             "media_facts_json": described.get("media_facts_json"),
-            "absence_reason": described.get("absence_reason", _UNDESCRIBED if not described else None),
+            "absence_reason": described.get("absence_reason", None if described else _UNDESCRIBED),
+            "fingerprint_absence": described.get(
+                "fingerprint_absence", None if described else _UNDESCRIBED
+            ),
         }
     )
 

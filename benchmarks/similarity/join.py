@@ -4,10 +4,10 @@ faiss's IndexBinaryFlat measures every pair with the processor's own instruction
 large holdings is measured on a share of the queries and multiplied, for it is linear in them; both
 answers are compared on that share, pair by pair. CPU seconds of one process, one thread each.
 
-Seen on 2 idle cores: 10,000 into 10 million 1/21 of faiss's CPU, all pairs of 100,000 1/50, one million
-all pairs 4.7 CPU seconds; peak 290 MB.
+Seen: 10,000 into 10 million 1/21 of faiss's CPU, all pairs of 100,000 1/42 to 1/50, one million all
+pairs 5.0 CPU seconds; peak 284 MB.
 
-    .venv/bin/python benchmarks/similarity_join.py [--holding 10000000]
+    .venv/bin/python benchmarks/similarity/join.py [--holding 10000000]
 """
 
 from __future__ import annotations

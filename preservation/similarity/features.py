@@ -1,0 +1,201 @@
+"""Local features and a small grey picture of a bitstream: what partial copies are verified from.
+
+Value of `orb`, as bytes: width and height in pixels of the picture that was worked on (two 16-bit
+numbers), then one record of 38 bytes a feature: 32 bytes of descriptor (Rublee et al., 2011), x and y
+in 64ths of a pixel (two 16-bit numbers), level of the pyramid, angle in 256ths of a turn. All numbers
+are big-endian.
+
+Value of `grey`: 64 rows of 64 bytes, whatever the picture's shape; its quality is the share in percent
+of the picture that isn't flat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from preservation.similarity.hashes import Hashes
+from preservation.similarity.signals import Fingerprint
+
+ORB = "orb"
+GREY = "grey"
+GREY_SIDE = 64
+MOST_FEATURES = 192
+"""Spread over the picture, so that a crop to 30 % of the area keeps enough of them."""
+LEVELS = 8
+LEVEL_FACTOR = 1.2
+"""Ratio of a level's size to the next one's; at 1.3, half as many of a crop's descriptors stay near."""
+
+_LIBRARY = f"opencv {cv2.__version__}"
+_WORKED_SIDE_PX = 224
+"""Root of the area to which a picture is reduced for its features: their cost grows with the area."""
+_LONGEST_SIDE_PX = 1000
+"""Bounds very long pictures; a coordinate's 16 bits end at 1,024 pixels."""
+_EDGE_PX = 14
+"""No features so near to the edge: most of the descriptor's patch of 31 pixels has to lie inside."""
+_LEAST_CONTRAST = 6
+_MOST_CONTRAST = 45
+_CONTRAST_PER_SLOPE = 3.0
+"""FAST's threshold in grey levels is so many times the mean difference of neighbours: about as many
+corners in a dull picture as in a sharp one, and no more time."""
+_DETECTED = 2 * MOST_FEATURES
+_SHARES = tuple(
+    round(MOST_FEATURES * LEVEL_FACTOR**-level / sum(LEVEL_FACTOR**-each for each in range(LEVELS)))
+    for level in range(LEVELS)
+)
+"""Features of each level: as many as its side is long."""
+_FLAT_LEVELS = 3
+"""The most grey levels between neighbours in a flat place, recompression included."""
+_CLEARLY_STRONGER = 0.9
+_FRACTION = 64
+_RECORD = np.dtype(
+    [("descriptor", "u1", 32), ("x", ">u2"), ("y", ">u2"), ("level", "u1"), ("angle", "u1")]
+)
+_SIZE = np.dtype([("width", ">u2"), ("height", ">u2")])
+
+Grey = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Features:
+    """Local features of one picture; position i of each array is one feature."""
+
+    width: int
+    """Of the picture that was worked on, in pixels; so are `x`, `y` and `height`."""
+    height: int
+    descriptors: Hashes
+    points: NDArray[np.float64]
+    """One row of x and y each."""
+    sizes: NDArray[np.float64]
+    """Relative: 1 for the finest."""
+    angles: NDArray[np.float64]
+    """Radians."""
+
+
+def features_of(
+    grey: Grey, *, decoder: str, frame_ms: int | None = None, view: str = "whole"
+) -> Iterator[Fingerprint]:
+    """The signals `orb` and `grey` of the upright picture *grey* (height x width, 8 bits)."""
+    worked = _reduced(grey)
+
+    def made(algorithm: str, value: bytes, quality: int | None) -> Fingerprint:
+        return Fingerprint(
+            algorithm=algorithm,
+            view=view,
+            frame_ms=frame_ms,
+            value=value.hex(),
+            quality=quality,
+            library=_LIBRARY,
+            decoder=decoder,
+        )
+
+    yield made(ORB, _encoded(worked), None)
+    small = cv2.resize(worked, (GREY_SIDE, GREY_SIDE), interpolation=cv2.INTER_AREA)
+    yield made(GREY, np.asarray(small).tobytes(), _textured_percent(worked))
+
+
+def features_in(value: str) -> Features:
+    """The features that an `orb` value holds; ValueError on any other form."""
+    content = bytes.fromhex(value)
+    size = np.frombuffer(content, dtype=_SIZE, count=1)[0]
+    records = np.frombuffer(content, dtype=_RECORD, offset=_SIZE.itemsize)
+    return Features(
+        width=int(size["width"]),
+        height=int(size["height"]),
+        descriptors=np.ascontiguousarray(records["descriptor"]).view(np.uint64),
+        points=np.stack([records["x"], records["y"]], axis=1) / _FRACTION,
+        sizes=LEVEL_FACTOR ** records["level"].astype(np.float64),
+        angles=records["angle"] * (2 * np.pi / 256),
+    )
+
+
+def descriptors_in(value: str) -> Hashes:
+    """The descriptors alone."""
+    records = np.frombuffer(bytes.fromhex(value), dtype=_RECORD, offset=_SIZE.itemsize)
+    return np.ascontiguousarray(records["descriptor"]).view(np.uint64)
+
+
+def grey_in(value: str) -> Grey:
+    """The small picture in a `grey` value; ValueError on any other form."""
+    return np.frombuffer(bytes.fromhex(value), dtype=np.uint8).reshape(GREY_SIDE, GREY_SIDE)
+
+
+def _reduced(grey: Grey) -> Grey:
+    """*grey* at the worked size: first by a whole factor, which costs a tenth of any other."""
+    height, width = grey.shape
+    factor = max((width * height) ** 0.5 / _WORKED_SIDE_PX, max(width, height) / _LONGEST_SIDE_PX)
+    whole = max(1, int(factor))
+    size = (max(1, round(width / factor)), max(1, round(height / factor)))
+    halved = cv2.resize(
+        grey, (max(1, width // whole), max(1, height // whole)), interpolation=cv2.INTER_AREA
+    )
+    return np.asarray(cv2.resize(halved, size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+
+
+def _encoded(worked: Grey) -> bytes:
+    height, width = worked.shape
+    size = np.array([(width, height)], dtype=_SIZE)
+    points, descriptors = _detector(_LEAST_CONTRAST).compute(worked, _spread(_detected(worked)))
+    records = np.zeros(len(points), dtype=_RECORD)
+    if len(points):
+        records["descriptor"] = descriptors
+        places = np.asarray(cv2.KeyPoint.convert(points))
+        records["x"], records["y"] = np.rint(places.T * _FRACTION)
+        records["level"] = [point.octave for point in points]
+        records["angle"] = [round(point.angle * (256 / 360)) % 256 for point in points]
+    return size.tobytes() + records.tobytes()
+
+
+def _detected(worked: Grey) -> Sequence[cv2.KeyPoint]:
+    """Corners that stand out in this picture; fainter ones too where there are few."""
+    slope = float(cv2.absdiff(worked[:, 1:], worked[:, :-1]).mean())
+    contrast = min(max(round(_CONTRAST_PER_SLOPE * slope), _LEAST_CONTRAST), _MOST_CONTRAST)
+    points = _detector(contrast).detect(worked)
+    if len(points) >= MOST_FEATURES or contrast == _LEAST_CONTRAST:
+        return points
+    return _detector(_LEAST_CONTRAST).detect(worked)
+
+
+def _detector(contrast: int) -> cv2.ORB:
+    return cv2.ORB.create(
+        nfeatures=_DETECTED,
+        scaleFactor=LEVEL_FACTOR,
+        nlevels=LEVELS,
+        edgeThreshold=_EDGE_PX,
+        fastThreshold=contrast,
+    )
+
+
+def _spread(points: Sequence[cv2.KeyPoint]) -> list[cv2.KeyPoint]:
+    """Up to `MOST_FEATURES` of *points*, on each level those that are strongest far around them (Brown,
+    Szeliski and Winder, 2005): what a crop chooses by itself then agrees with what the whole chose.
+    """
+    places = np.asarray(cv2.KeyPoint.convert(points), dtype=np.float32).reshape(-1, 2)
+    responses = np.array([point.response for point in points], dtype=np.float32)
+    levels = np.array([point.octave for point in points], dtype=np.int8)
+    ranked = np.lexsort((places[:, 1], places[:, 0], -responses))
+    chosen: list[int] = []
+    for level, share in enumerate(_SHARES):
+        there = ranked[levels[ranked] == level]
+        order = np.argsort(-_radii(places[there], responses[there]), kind="stable")[:share]
+        chosen += there[order].tolist()
+    return [points[place] for place in chosen]
+
+
+def _radii(places: NDArray[np.float32], responses: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How far from each point, the strongest first, a clearly stronger one is, squared."""
+    x, y = places.T
+    apart = np.square(x[:, None] - x) + np.square(y[:, None] - y)
+    apart[responses[:, None] >= _CLEARLY_STRONGER * responses] = np.inf
+    return np.asarray(apart.min(axis=1, initial=np.inf))
+
+
+def _textured_percent(worked: Grey) -> int:
+    """The share of places whose neighbourhood of 5 x 5 pixels isn't flat."""
+    kernel = np.ones((5, 5), dtype=np.uint8)
+    span = cv2.subtract(cv2.dilate(worked, kernel), cv2.erode(worked, kernel))
+    return round(100 * float(np.mean(np.asarray(span) > _FLAT_LEVELS)))

@@ -1,0 +1,100 @@
+"""Pictures one of which shows a part of the other: embedded views, and features in one geometry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from preservation.similarity.columns import NONE, Signals
+from preservation.similarity.edges import Edge, Relation, Signal, Tier
+from preservation.similarity.features import ORB, descriptors_in
+from preservation.similarity.geometry import Placement, placement_of
+from preservation.similarity.hashes import Hashes
+from preservation.similarity.portraits import WHOLE, Portrait
+from preservation.similarity.templates import is_shown, is_untouched, is_within
+from preservation.similarity.tiles import Agreement, agreement_of
+from preservation.similarity.whole_pictures import matched
+
+VOTING_BITS = 15
+"""Descriptors so near show the same place, as a rule: 0.3 % of pairs of unlike photographs have any."""
+_LEAST_DECIDING = 12
+"""Features that follow the map of a part that is joined without a person."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VotingDescriptors:
+    """Descriptors of many pictures, and the position of each one's bitstream."""
+
+    hashes: Hashes
+    owners: NDArray[np.int64]
+
+
+def voting_descriptors(
+    signals: Signals, *, start: int = 0, stop: int | None = None
+) -> VotingDescriptors:
+    """Those of the bitstreams from position *start* to *stop*."""
+    first, last = np.searchsorted(
+        signals.owners, [start, len(signals.sha256s) if stop is None else stop]
+    )
+    rows = np.arange(first, last)
+    wanted = (signals.algorithms[rows] == ORB) & (signals.views[rows] == WHOLE)
+    rows = rows[wanted & (signals.frames_ms[rows] == NONE)]
+    found = [descriptors_in(value) for value in signals.values[rows]]
+    return VotingDescriptors(
+        hashes=np.concatenate([np.empty((0, 4), dtype=np.uint64), *found]),
+        owners=np.repeat(signals.owners[rows], [len(each) for each in found]),
+    )
+
+
+def part_between(left: Portrait, right: Portrait) -> Edge | None:
+    """The edge between *left* and *right*, the earlier one left, if one shows a part of the other."""
+    match = matched(left, right)
+    if match and match.is_copy:
+        return None
+    found = _placed(left, right)
+    if found:
+        return found
+    if match and match.agreement and is_shown(match.agreement):
+        tier = _tier(match.agreement, left, right)
+        return match.edge(left, right, Relation.PART, tier)
+    return None
+
+
+def _placed(left: Portrait, right: Portrait) -> Edge | None:
+    ours, theirs = left.features(), right.features()
+    greys = left.grey(), right.grey()
+    if ours is None or theirs is None or greys[0] is None or greys[1] is None:
+        return None
+    placement = placement_of(ours, theirs)
+    if placement is None:
+        return None
+    agreement = agreement_of(greys[0], greys[1], placement.map)
+    if not is_shown(agreement):
+        return None
+    tier = _tier(agreement, left, right) if placement.inliers >= _LEAST_DECIDING else Tier.REVIEW
+    return Edge(
+        left_sha256=left.sha256,
+        right_sha256=right.sha256,
+        signal=Signal.FEATURES,
+        relation=Relation.PART,
+        tier=tier,
+        left_view=WHOLE,
+        right_view=WHOLE,
+        detail={**_told(placement), **agreement.detail()},
+    )
+
+
+def _tier(agreement: Agreement, left: Portrait, right: Portrait) -> Tier:
+    is_decided = is_untouched(agreement) and is_within(
+        agreement, left_is_document=left.is_document(), right_is_document=right.is_document()
+    )
+    return Tier.AUTOMATIC if is_decided else Tier.REVIEW
+
+
+def _told(placement: Placement) -> dict[str, int | list[int]]:
+    return {
+        "inliers": placement.inliers,
+        "map": [round(1000 * float(each)) for each in placement.map.reshape(-1)],
+    }

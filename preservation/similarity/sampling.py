@@ -1,0 +1,96 @@
+"""The 64 x 64 samples of a picture that PDQ is made of: see `pdq`."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAMPLES = 64
+_AT_ONCE = 8
+"""Samples that are made of one stretch of the picture: most of the others weigh nothing in them."""
+_LUMA = np.array([0.299, 0.587, 0.114])
+"""What pdqhash weighs red, green and blue with."""
+_STEPS = 64
+"""Fractions of a grey level that are told apart."""
+
+_Stretch = tuple[slice, NDArray[np.float32]]
+
+
+def samples(grey: NDArray[np.uint8], width_px: int, height_px: int) -> NDArray[np.float32]:
+    """The 64 x 64 samples of a picture of that size which *grey* is a reduced copy of."""
+    rows, columns = grey.shape
+    down = _summed(_stretches(height_px, rows, is_mirrored=False), grey.astype(np.float32))
+    return _summed(_stretches(width_px, columns, is_mirrored=False), down.T).T
+
+
+def mirrored_samples(grey: NDArray[np.uint8], width_px: int, height_px: int) -> NDArray[np.float32]:
+    """As `samples`, of the picture turned upside down (first axis) and mirrored (second): shape
+    (2, 2, 64, 64).
+    """
+    rows, columns = grey.shape
+    exact = grey.astype(np.float32)
+    down = np.concatenate(
+        [_summed(_stretches(height_px, rows, is_mirrored=is_so), exact) for is_so in (False, True)]
+    )
+    across = np.ascontiguousarray(down.T)
+    both = np.stack(
+        [_summed(_stretches(width_px, columns, is_mirrored=is_so), across) for is_so in (False, True)]
+    )
+    return both.reshape(2, SAMPLES, 2, SAMPLES).transpose(2, 0, 3, 1)
+
+
+def in_three_channels(sampled: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """A picture of 64 x 64 bytes in three channels whose luma is *sampled* to a tenth of a grey level:
+    the fraction goes into channels that are one brighter than others.
+    """
+    # Below 255: the highest byte can't be raised.
+    steps = (np.clip(sampled, 0, 254.99) * _STEPS).astype(np.uint16)
+    return (steps // _STEPS).astype(np.uint8)[..., None] + _RAISED[steps % _STEPS]
+
+
+def _summed(stretches: tuple[_Stretch, ...], rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.concatenate([weights @ rows[stretch] for stretch, weights in stretches])
+
+
+@lru_cache(maxsize=512)
+def _stretches(full: int, reduced: int, *, is_mirrored: bool) -> tuple[_Stretch, ...]:
+    """Of which of *reduced* rows some samples at a time are made, and what each weighs in each."""
+    weights = _weights(full, reduced)
+    if is_mirrored:
+        weights = weights[:, ::-1]
+    found = []
+    for first, after in pairwise(range(0, SAMPLES + 1, _AT_ONCE)):
+        some = weights[first:after]
+        used = np.flatnonzero(some.any(axis=0))
+        stretch = slice(int(used[0]), int(used[-1]) + 1)
+        found.append((stretch, np.ascontiguousarray(some[:, stretch])))
+    return tuple(found)
+
+
+def _weights(full: int, reduced: int) -> NDArray[np.float32]:
+    """What each of *reduced* equal parts of a side of *full* pixels weighs in each of 64 samples.
+
+    Two means over a window of w pixels make a triangle of 2w (reference, downscaling.cpp: w is a 128th
+    of the side, rounded up, and an even window lies half a pixel further on, each time).
+    """
+    window = -(-full // (2 * SAMPLES))
+    centres = np.floor((np.arange(SAMPLES) + 0.5) * full / SAMPLES) + 0.5 + (window + 1) % 2
+    edges = np.arange(reduced + 1) * (full / reduced)
+    distance = np.clip((edges - centres[:, None]) / window, -1, 1)
+    before = np.where(distance < 0, (distance + 1) ** 2 / 2, 1 - (1 - distance) ** 2 / 2)
+    weights = np.diff(before, axis=1)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+def _fractions() -> NDArray[np.uint8]:
+    """Which of the channels to raise by one for each of `_STEPS` fractions: what adds the nearest."""
+    raised = np.array([[number >> 2 & 1, number >> 1 & 1, number & 1] for number in range(8)])
+    fractions = (np.arange(_STEPS) + 0.5) / _STEPS
+    nearest = np.abs(raised @ _LUMA - fractions[:, None]).argmin(axis=1)
+    return np.asarray(raised[nearest], dtype=np.uint8)
+
+
+_RAISED = _fractions()
