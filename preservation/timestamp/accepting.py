@@ -8,12 +8,11 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 
 from preservation.errors import TokenRejected
 from preservation.timestamp.checks import CLOCK_TOLERANCE, Evidence, first_refusal
 from preservation.timestamp.judges import library_refusal, openssl_refusal
-from preservation.timestamp.revocation import Link, path_of, read_lists, refusal
+from preservation.timestamp.revocation import DAMAGE, Link, path_of, read_lists, refusal
 from preservation.timestamp.token import Token, parse_response, pem_of
 
 _T = TypeVar("_T")
@@ -59,15 +58,6 @@ class TokenFacts:
 
 
 _STORED = Expectation()
-_UNREADABLE = (
-    ValueError,
-    TypeError,
-    UnsupportedAlgorithm,
-    x509.DuplicateExtension,
-    x509.InvalidVersion,
-    x509.UnsupportedGeneralNameType,
-)
-"""What taking a damaged certificate apart may raise."""
 
 
 def check_token(
@@ -149,5 +139,5 @@ def _facts(token: Token, roots: list[x509.Certificate]) -> TokenFacts:
 def _judge(name: str, rule: str, judge: Callable[[], _T]) -> _T:
     try:
         return judge()
-    except _UNREADABLE as error:
+    except DAMAGE as error:
         raise rejection(name, rule, str(error)) from error

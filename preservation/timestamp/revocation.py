@@ -51,6 +51,16 @@ HARMLESS_REASONS = frozenset(
 explicit `unspecified`; RFC 5280 5.3.1 makes that the same as no reason, so it counts as none here.
 """
 
+DAMAGE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""What taking a damaged certificate or list apart may raise."""
+
 _END = b"-----END X509 CRL-----"
 _KNOWN_ENTRY_EXTENSIONS = (CRLEntryExtensionOID.CRL_REASON, CRLEntryExtensionOID.INVALIDITY_DATE)
 
@@ -84,7 +94,7 @@ def distribution_points(certificate: x509.Certificate) -> list[str]:
     """Addresses of the lists that speak of *certificate* (RFC 5280 4.2.1.13), in its own order."""
     try:
         points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, *DAMAGE):
         return []
     names = (name for point in points for name in point.full_name or ())
     return [name.value for name in names if isinstance(name, x509.UniformResourceIdentifier)]
@@ -92,15 +102,17 @@ def distribution_points(certificate: x509.Certificate) -> list[str]:
 
 def read_list(content: bytes) -> x509.CertificateRevocationList:
     """A list as it is distributed: DER (RFC 5280 4.2.1.13), or PEM as some do; ValueError."""
-    if content.lstrip().startswith(b"-----BEGIN"):
-        return x509.load_pem_x509_crl(content)
-    return x509.load_der_x509_crl(content)
+    is_pem = content.lstrip().startswith(b"-----BEGIN")
+    try:
+        return x509.load_pem_x509_crl(content) if is_pem else x509.load_der_x509_crl(content)
+    except DAMAGE as error:
+        raise ValueError(f"{error}") from error
 
 
 def read_lists(pem: bytes) -> tuple[x509.CertificateRevocationList, ...]:
     """All lists in a PEM file; ValueError if one can't be read."""
     parts = pem.split(_END)
-    return tuple(x509.load_pem_x509_crl(part.lstrip() + _END + b"\n") for part in parts[:-1])
+    return tuple(read_list(part.lstrip() + _END + b"\n") for part in parts[:-1])
 
 
 def fault_of(revoked: x509.CertificateRevocationList, link: Link, at: datetime) -> Absence | None:
@@ -142,7 +154,7 @@ def _standing(revoked: x509.CertificateRevocationList, link: Link) -> Absence | 
         if not _is_signed_for(revoked, link):
             return Absence.WRONG_ISSUER
         return None if _covers(revoked, link.certificate) else Absence.UNSUPPORTED
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension):
+    except DAMAGE:
         return Absence.UNREADABLE
 
 
@@ -169,7 +181,7 @@ def _reason_of(entry: x509.RevokedCertificate) -> x509.ReasonFlags | None:
         if known - set(_KNOWN_ENTRY_EXTENSIONS):
             return None
         return extensions.get_extension_for_class(x509.CRLReason).value.reason
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+    except (x509.ExtensionNotFound, *DAMAGE):
         return None
 
 
@@ -223,6 +235,6 @@ def _is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bo
         return False
     try:
         certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+    except (InvalidSignature, *DAMAGE):
         return False
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -22,8 +23,10 @@ from preservation.timestamp import (
     create_test_authority,
     distribution,
     read_lists,
+    revocation,
     stamp,
 )
+from preservation.timestamp.revocation import read_list
 from tests.fakes.list_server import list_server
 from tests.fakes.time_stamp_forger import Forger, authority_that
 
@@ -256,3 +259,27 @@ def test_lists_that_can_not_be_read_are_named(token, forger):
 
     with pytest.raises(TokenRejected, match="rule revocation"):
         check_token(token.token, MESSAGE, forger.roots.read_bytes(), Expectation(lists_pem=broken))
+
+
+def test_a_list_with_any_bit_flipped_is_refused_or_says_nothing(token, forger):
+    sound = forger.revocation_list().public_bytes(Encoding.DER)
+    links = _check(token, forger, forger.revocation_list()).links
+    signed = read_list(sound).tbs_certlist_bytes
+    assert any(revocation.speaks_for(read_list(sound), link) for link in links)
+
+    heard = []
+    for bit in range(8 * len(sound)):
+        damaged = bytearray(sound)
+        damaged[bit // 8] ^= 1 << bit % 8
+        try:
+            [found] = read_lists(_as_pem(damaged))
+        except ValueError:
+            continue
+        if found.tbs_certlist_bytes != signed:
+            heard += [bit for link in links if revocation.speaks_for(found, link)]
+
+    assert heard == []
+
+
+def _as_pem(der: bytes) -> bytes:
+    return b"-----BEGIN X509 CRL-----\n%b-----END X509 CRL-----\n" % base64.encodebytes(der)
