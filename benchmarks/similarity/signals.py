@@ -2,11 +2,11 @@
 
 Photographs of the evaluation's list are stored at 2, 4, 8 and 12 megapixels as JPEG (quality 85,
 colours at a quarter), and at 4 megapixels in other formats. Bare decoding is
-``Image.open(file).load()``. Each file is measured several times and the least taken, since others use
-the machine too.
+``Image.open(file).load()``. Each file is measured several times, all steps in turn, and the median
+taken.
 
-Seen: JPEG 1.47 at 2 megapixels, 0.91 at 4, 0.55 at 8; at 4 megapixels HEIC 1.07, PNG 1.12, WebP 1.20,
-AVIF 1.28.
+Seen: JPEG 1.03 to 1.08 at 2 megapixels, 0.76 at 4, 0.46 at 8; at 4 megapixels WebP 0.71, HEIC 1.05, PNG
+1.09, AVIF 1.20. What is decoded without a draft leaves a tenth of its decoding for everything else.
 
     .venv/bin/python -m benchmarks.similarity.signals [--photos 8] [--work DIRECTORY] [--json]
 """
@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import cv2
@@ -26,7 +27,7 @@ import pillow_heif
 from PIL import Image
 
 from benchmarks.similarity import photos as photographs
-from preservation.similarity import features, pdq, picture_signals, pictures, views
+from preservation.similarity import features, pdq, picture_signals, pictures
 from preservation.similarity.isolated import DecoderProcesses
 
 MEGAPIXELS = (2, 4, 8, 12)
@@ -39,19 +40,20 @@ OTHERS: dict[str, dict[str, Any]] = {
     "HEIC": {"format": "HEIF", "quality": 70},
     "AVIF": {"format": "AVIF", "quality": 60, "speed": 8},
 }
-TIMES = 7
+TIMES = 15
 LONGEST_SIDE_FACTOR = 1.3
 """No photograph is enlarged further: enlarged ones decode faster than real ones."""
 
 
-def cpu_ms(work: Callable[[], object]) -> float:
-    """The least of several runs."""
-    least = float("inf")
+def cpu_ms(steps: dict[str, Callable[[], object]]) -> dict[str, float]:
+    """The median of several runs of each of *steps*, which take turns."""
+    spent: dict[str, list[float]] = {step: [] for step in steps}
     for _ in range(TIMES):
-        start = time.process_time()
-        work()
-        least = min(least, time.process_time() - start)
-    return least * 1000
+        for step, work in steps.items():
+            start = time.process_time()
+            work()
+            spent[step].append(time.process_time() - start)
+    return {step: median(each) * 1000 for step, each in spent.items()}
 
 
 def stored(photo: Path, megapixels: int, options: dict[str, Any], folder: Path) -> Path | None:
@@ -69,17 +71,17 @@ def stored(photo: Path, megapixels: int, options: dict[str, Any], folder: Path) 
 def measured(path: Path) -> dict[str, float]:
     """Milliseconds of CPU of each step."""
     picture = pictures.decoded(path)
-    half = picture_signals.halved(picture.grey)
     size = (picture.width_px, picture.height_px)
-    return {
-        "bare decoding": cpu_ms(lambda: Image.open(path).load()),
-        "all signals": cpu_ms(lambda: picture_signals.signals_of(path)),
-        "decoding": cpu_ms(lambda: pictures.decoded(path)),
-        "PDQ, 8 forms": cpu_ms(lambda: pdq.forms_of(picture.grey, *size, half=half)),
-        "views": cpu_ms(lambda: views.parts_of(half)),
-        "features, grey": cpu_ms(lambda: list(features.features_of(half, decoder=""))),
-        "pHash, dHash": cpu_ms(lambda: picture_signals.corroborating(picture_signals.halved(half))),
+    steps = {
+        "bare decoding": lambda: Image.open(path).load(),
+        "all signals": lambda: picture_signals.signals_of(path),
+        "decoding": lambda: pictures.decoded(path),
+        "PDQ, 8 forms": lambda: pdq.forms_of(picture.grey, *size),
+        "views": lambda: picture_signals.parts_of(picture),
+        "features, grey": lambda: list(features.features_of(picture.grey, decoder="")),
+        "pHash, dHash": lambda: picture_signals.corroborating(picture),
     }
+    return cpu_ms(steps)
 
 
 def total(photos: list[Path], megapixels: int, options: dict[str, Any]) -> dict[str, float]:

@@ -22,7 +22,7 @@ from preservation.similarity.join import (
     Candidates,
     band_values,
     by_value,
-    neighbours_within,
+    neighbours_of,
 )
 
 _BLOCK = 1 << 16
@@ -66,16 +66,17 @@ class _Block:
     """Up to `_BLOCK` hashes, each under its own value and its neighbours in each band."""
 
     def __init__(self, hashes: Hashes, radius_bits: int) -> None:
-        neighbours = neighbours_within(radius_bits)
         self._hashes = hashes
         self._radius_bits = radius_bits
         self._starts = np.empty((BANDS, BAND_VALUES + 1), dtype=np.int32)
-        self._members = np.empty((BANDS, len(hashes) * len(neighbours)), dtype=np.int32)
-        values = band_values(hashes)
-        for band in range(BANDS):
-            under = (values[:, band, None] ^ neighbours).reshape(-1)
-            self._starts[band], places = by_value(under)
-            self._members[band] = places // len(neighbours)
+        members, count = [], 0
+        for band, values in enumerate(band_values(hashes).T):
+            neighbours = neighbours_of(band, radius_bits)
+            starts, places = by_value((values[:, None] ^ neighbours).reshape(-1))
+            self._starts[band] = starts + count
+            members.append((places // len(neighbours)).astype(np.int32))
+            count += len(places)
+        self._members = np.concatenate(members)
 
     def against(self, others: Hashes) -> Candidates:
         """The pairs of a hash of this block and one of *others*."""
@@ -125,7 +126,7 @@ def _is_pair(one: Any, other: Any, band: int, radius_bits: int) -> bool:
         return False
     for earlier in range(band):
         difference = (one[earlier >> 2] ^ other[earlier >> 2]) >> np.uint64(16 * (earlier & 3))
-        if bit_count(difference & np.uint64(0xFFFF)) <= (1 if radius_bits >= BANDS else 0):
+        if bit_count(difference & np.uint64(0xFFFF)) <= (1 if earlier <= radius_bits - BANDS else 0):
             return False
     return True
 
@@ -148,7 +149,7 @@ def _look_up(  # noqa: PLR0913, PLR0917 - a kernel takes its arrays one by one
         for band in range(BANDS):
             value = (others[place, band >> 2] >> np.uint64(16 * (band & 3))) & np.uint64(0xFFFF)
             for at in range(starts[band, value], starts[band, value + np.uint64(1)]):
-                member = members[band, at]
+                member = members[at]
                 if is_pair(others[place], indexed[member], band, radius_bits):
                     left[found], right[found] = place, member
                     found += 1
@@ -166,7 +167,7 @@ def _compare_neighbours(  # noqa: PLR0913, PLR0917 - as above
         if found + len(ordered) > len(left):
             return place, found
         value = (ordered[place, band >> 2] >> np.uint64(16 * (band & 3))) & np.uint64(0xFFFF)
-        for neighbour in range(-1, 16 if radius_bits >= BANDS else 0):
+        for neighbour in range(-1, 16 if band <= radius_bits - BANDS else 0):
             sought = value if neighbour < 0 else value ^ np.uint64(1 << neighbour)
             if sought >= value:
                 first = max(starts[sought], place + 1)

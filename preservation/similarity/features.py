@@ -31,7 +31,7 @@ LEVEL_FACTOR = 1.2
 """Ratio of a level's size to the next one's; at 1.3, half as many of a crop's descriptors stay near."""
 
 _LIBRARY = f"opencv {cv2.__version__}"
-_WORKED_SIDE_PX = 224
+_WORKED_SIDE_PX = 200
 """Root of the area to which a picture is reduced for its features: their cost grows with the area."""
 _LONGEST_SIDE_PX = 1000
 """Bounds very long pictures; a coordinate's 16 bits end at 1,024 pixels."""
@@ -152,7 +152,7 @@ def _encoded(worked: Grey) -> bytes:
 
 def _detected(worked: Grey) -> Sequence[cv2.KeyPoint]:
     """Corners that stand out in this picture; fainter ones too where there are few."""
-    slope = float(cv2.absdiff(worked[:, 1:], worked[:, :-1]).mean())
+    slope = cv2.norm(worked[:, 1:], worked[:, :-1], cv2.NORM_L1) / worked.size
     contrast = min(max(round(_CONTRAST_PER_SLOPE * slope), _LEAST_CONTRAST), _MOST_CONTRAST)
     points = _detector(contrast).detect(worked)
     if len(points) >= MOST_FEATURES or contrast == _LEAST_CONTRAST:
@@ -198,4 +198,5 @@ def _textured_percent(worked: Grey) -> int:
     """The share of places whose neighbourhood of 5 x 5 pixels isn't flat."""
     kernel = np.ones((5, 5), dtype=np.uint8)
     span = cv2.subtract(cv2.dilate(worked, kernel), cv2.erode(worked, kernel))
-    return round(100 * float(np.mean(np.asarray(span) > _FLAT_LEVELS)))
+    _, textured = cv2.threshold(span, _FLAT_LEVELS, 1, cv2.THRESH_BINARY)
+    return round(100 * cv2.countNonZero(textured) / worked.size)

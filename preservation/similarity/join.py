@@ -1,9 +1,9 @@
 """Finding all pairs of 256-bit hashes within a radius, exactly, by multi-index hashing.
 
-Two hashes at most 31 bits apart agree, in at least one of 16 bands of 16 bits, up to one bit: 16
-bands that each differ by two or more make 32 (pigeonhole). So comparing those alone that have a
-band of equal value, or of one of its 16 neighbours, finds every pair (Norouzi, Punjani and Fleet,
-2014). Two at most 15 apart have even a band of equal value, so that a smaller radius costs less.
+Two hashes at most 15 bits apart agree in at least one of 16 bands of 16 bits: 16 bands that all
+differ make 16 bits (pigeonhole). So comparing those alone that have a band of equal value finds every
+pair (Norouzi, Punjani and Fleet, 2014). For each bit that the radius is larger, one more band is also
+looked up under its 16 neighbours: it then differs by two or more. At 31, the most, all are.
 
 The index stands on one side, the smaller or the newer one; the other streams past it in any number
 of parts, so that it is never in memory as a whole and each part is work of its own.
@@ -121,9 +121,9 @@ def joined(first: Pairs, second: Pairs, *, offset: int) -> Pairs:
     )
 
 
-def neighbours_within(radius_bits: int) -> NDArray[np.uint16]:
-    """What the value of some band differs by, of any two hashes so far apart."""
-    return NEIGHBOURS if radius_bits >= BANDS else NEIGHBOURS[:1]
+def neighbours_of(band: int, radius_bits: int) -> NDArray[np.uint16]:
+    """What the value of *band* may differ by in hashes that it shows to be within the radius."""
+    return NEIGHBOURS if band <= radius_bits - BANDS else NEIGHBOURS[:1]
 
 
 def band_values(hashes: Hashes) -> NDArray[np.uint16]:

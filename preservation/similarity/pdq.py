@@ -55,20 +55,15 @@ def pdq_of(grey: Grey, width_px: int, height_px: int) -> tuple[str, int]:
     return _texts(sampled[None])[0], _quality(sampled)
 
 
-def forms_of(
-    grey: Grey, width_px: int, height_px: int, *, half: Grey | None = None
-) -> tuple[dict[str, str], int]:
-    """As `pdq_of`, for each of `FORMS`: the whole's by pdqhash itself; for the others a more reduced
-    *half* will do.
-    """
-    reduced = grey if half is None else half
-    mirrored = mirrored_samples(reduced, width_px, height_px).reshape(4, SAMPLES, SAMPLES)
+def forms_of(grey: Grey, width_px: int, height_px: int) -> tuple[dict[str, str], int]:
+    """As `pdq_of`, for each of `FORMS`: the whole's by pdqhash itself."""
+    mirrored = mirrored_samples(grey, width_px, height_px).reshape(4, SAMPLES, SAMPLES)
     texts, exchanged = _texts(mirrored), _texts(mirrored, is_exchanged=True)
     found = {
         form: (exchanged if is_exchanged else texts)[2 * is_upside_down + is_mirrored]
         for form, is_upside_down, is_mirrored, is_exchanged in _TURNED
     }
-    found[WHOLE], quality = reference_of(in_three_channels(samples(grey, width_px, height_px)))
+    found[WHOLE], quality = reference_of(in_three_channels(mirrored[0]))
     return found, quality
 
 

@@ -16,11 +16,13 @@ from preservation.similarity import features, pdq, pictures, views
 from preservation.similarity.pdq import WHOLE, Grey
 from preservation.similarity.pictures import Picture
 from preservation.similarity.signals import Fingerprint
+from preservation.similarity.spans import Box
 
 _IMAGEHASH = f"imagehash {version('imagehash')}"
-_LEAST_HALVED_PX = 256
-_LEAST_PART_PX = 128
-"""Two for each of PDQ's samples; of smaller ones the finer copy is taken."""
+_VIEWED_SIDE_PX = 128
+"""Of what is searched for parts; up to twice as much, which also evens out the noise of JPEG."""
+_CORROBORATING_SIDE_PX = 64
+"""Twice the 32 samples a side of the finer hash."""
 
 
 def signals_of(path: Path) -> tuple[Fingerprint, ...]:
@@ -34,7 +36,6 @@ def signals_of(path: Path) -> tuple[Fingerprint, ...]:
 
 def picture_signals(picture: Picture) -> Iterator[Fingerprint]:
     """All signals of *picture*."""
-    half = halved(picture.grey)
     made = Fingerprint(
         algorithm="pdq",
         view=WHOLE,
@@ -44,28 +45,16 @@ def picture_signals(picture: Picture) -> Iterator[Fingerprint]:
         library=pdq.LIBRARY,
         decoder=picture.decoder,
     )
-    yield from _forms(picture, half, made)
-    yield from _parts(picture, half, made)
-    yield from features.features_of(half, decoder=picture.decoder)
-    # A small picture's are the very ones that others compute.
-    reduced = picture.grey if picture.rgb is not None else halved(half)
-    for algorithm, value in corroborating(reduced).items():
+    yield from _forms(picture, made)
+    yield from _parts(picture, made)
+    yield from features.features_of(picture.grey, decoder=picture.decoder)
+    for algorithm, value in corroborating(picture).items():
         yield replace(made, algorithm=algorithm, value=value, library=_IMAGEHASH)
 
 
-def halved(grey: Grey) -> Grey:
-    """Means of two by two or, of a larger one, three by three; a small one as it is."""
-    if min(grey.shape) < _LEAST_HALVED_PX:
-        return grey
-    factor = max(2, min(grey.shape) // _LEAST_HALVED_PX)
-    rows, columns = (side // factor for side in grey.shape)
-    even = grey[: factor * rows, : factor * columns]
-    return np.asarray(cv2.resize(even, (columns, rows), interpolation=cv2.INTER_AREA), dtype=np.uint8)
-
-
-def _forms(picture: Picture, half: Grey, made: Fingerprint) -> Iterator[Fingerprint]:
+def _forms(picture: Picture, made: Fingerprint) -> Iterator[Fingerprint]:
     """PDQ of the whole and of its seven other forms."""
-    forms, quality = pdq.forms_of(picture.grey, picture.width_px, picture.height_px, half=half)
+    forms, quality = pdq.forms_of(picture.grey, picture.width_px, picture.height_px)
     if picture.rgb is not None:
         forms[WHOLE], quality = pdq.reference_of(picture.rgb)
     for view, value in forms.items():
@@ -73,22 +62,35 @@ def _forms(picture: Picture, half: Grey, made: Fingerprint) -> Iterator[Fingerpr
         yield replace(made, view=view, value=value, quality=quality, library=library)
 
 
-def _parts(picture: Picture, half: Grey, made: Fingerprint) -> Iterator[Fingerprint]:
-    """PDQ of what looks like a picture of its own inside the whole."""
+def _parts(picture: Picture, made: Fingerprint) -> Iterator[Fingerprint]:
+    """PDQ of the middle, and of what looks like a picture of its own inside the whole."""
     made = replace(made, library=pdq.OWN_LIBRARY)
-    for view, box in views.parts_of(half).items():
-        part = box.cut(half)
-        if min(part.shape) < _LEAST_PART_PX:
-            part = box.cut(picture.grey)
+    for view, box in parts_of(picture).items():
         size = (picture.width_px * box.width // 1000, picture.height_px * box.height // 1000)
-        value, quality = pdq.pdq_of(part, *size)
+        value, quality = pdq.pdq_of(box.cut(picture.grey), *size)
         yield replace(made, view=view, value=value, quality=quality, box=str(box))
 
 
-def corroborating(grey: Grey) -> dict[str, str]:
-    """The pHash and the dHash, which reduce to 32 pixels a side or fewer anyway."""
+def parts_of(picture: Picture) -> dict[str, Box]:
+    """The boxes of these parts, by the name of the view."""
+    found = views.parts_of(reduced(picture.grey, _VIEWED_SIDE_PX))
+    return {views.MIDDLE: views.MIDDLE_BOX} | found
+
+
+def corroborating(picture: Picture) -> dict[str, str]:
+    """The pHash and the dHash; a small picture's are the very ones that others compute."""
+    is_small = picture.rgb is not None
+    grey = picture.grey if is_small else reduced(picture.grey, _CORROBORATING_SIDE_PX)
     image = Image.fromarray(grey)
     return {
         "phash": str(imagehash.phash(image, hash_size=8)),
         "dhash": str(imagehash.dhash(image, hash_size=8)),
     }
+
+
+def reduced(grey: Grey, least_side_px: int) -> Grey:
+    """Means over whole numbers of pixels; the shorter side keeps *least_side_px*."""
+    factor = max(1, min(grey.shape) // least_side_px)
+    rows, columns = (side // factor for side in grey.shape)
+    even = grey[: factor * rows, : factor * columns]
+    return np.asarray(cv2.resize(even, (columns, rows), interpolation=cv2.INTER_AREA), dtype=np.uint8)

@@ -12,6 +12,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import PIL
 import pillow_heif
@@ -34,10 +35,10 @@ MOST_PROGRESSIVE_PIXELS = 128 << 20
 """Nor a progressive one: its decoder holds all coefficients, six bytes a pixel."""
 MOST_NARROW = 64
 """Times that the longer side may be the shorter one; narrower is a ribbon of a page's design."""
-_KEPT_SIDE_PX = 512
+_KEPT_SIDE_PX = 256
 """Pictures are reduced by whole factors while the shorter side keeps this: PDQ moves by one bit of its
-256 on average, by 4 at most (15 photographs of 1 to 8 megapixels)."""
-_MOST_KEPT_PIXELS = 4 << 20
+256 on average, by 4 at most (20 photographs of 0.6 to 8 megapixels)."""
+_MOST_KEPT_PIXELS = 1 << 20
 """Very long pictures are reduced further."""
 _MOST_EXACT_PIXELS = 512 * 512
 """So small a picture keeps its colours, so that its PDQ is the reference's to the bit."""
@@ -56,6 +57,7 @@ _DAMAGE = (
     RuntimeError,
     struct.error,
     zlib.error,
+    cv2.error,
 )
 
 
@@ -93,7 +95,7 @@ def decoded(path: Path) -> Picture:
             # Pillow warns of what `MOST_PIXELS` decides.
             warnings.simplefilter("ignore")
             with Image.open(path, formats=_FORMATS) as image:
-                return _decoded(image)
+                return _decoded(image, path)
     except (Image.DecompressionBombError, MemoryError) as error:
         raise PictureRefused("too-many-pixels") from error
     except PIL.UnidentifiedImageError as error:
@@ -102,7 +104,7 @@ def decoded(path: Path) -> Picture:
         raise PictureRefused("unreadable") from error
 
 
-def _decoded(image: Image.Image) -> Picture:
+def _decoded(image: Image.Image, path: Path) -> Picture:
     width_px, height_px = image.size
     _check_size(image)
     is_small = width_px * height_px <= _MOST_EXACT_PIXELS
@@ -111,15 +113,23 @@ def _decoded(image: Image.Image) -> Picture:
         image.draft("L", (_KEPT_SIDE_PX, _KEPT_SIDE_PX))
     if image.width * image.height > MOST_PIXELS:
         raise PictureRefused("too-many-pixels")
-    image.load()
+    decoder = _decoder(image.format)
     turn = turn_of(image)
+    if _is_plain_webp(image) and not is_small:
+        image, decoder = _quickly(path), f"opencv {cv2.__version__}"
+    image.load()
     colours = upright(on_white(image, "RGB"), turn) if is_small else None
-    grey = upright(_grey(image), turn) if colours is None else colours.convert("L")
+    if colours is None:
+        reduced = _grey(image)
+        # Turned, what remains at the end would come first.
+        grey = upright(reduced if turn is None else _in_equal_parts(reduced, width_px, height_px), turn)
+    else:
+        grey = colours.convert("L")
     return Picture(
         grey=np.asarray(grey),
         width_px=height_px if turn in LYING else width_px,
         height_px=width_px if turn in LYING else height_px,
-        decoder=_decoder(image.format),
+        decoder=decoder,
         rgb=None if colours is None else np.asarray(colours),
     )
 
@@ -140,11 +150,33 @@ def _decoder(image_format: str | None) -> str:
     return f"pillow {PIL.__version__}"
 
 
+def _is_plain_webp(image: Image.Image) -> bool:
+    is_animated = getattr(image, "is_animated", False)
+    return image.format == "WEBP" and image.mode == "RGB" and not is_animated
+
+
+def _quickly(path: Path) -> Image.Image:
+    """The grey picture in a plain WebP file, in less time than by Pillow, which takes every such
+    file for an animation.
+    """
+    flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
+    grey = cv2.imdecode(np.fromfile(path, dtype=np.uint8), flags)
+    if grey is None:
+        raise PictureRefused("unreadable")
+    return Image.fromarray(np.asarray(grey, dtype=np.uint8))
+
+
 def _grey(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB" and not image.has_transparency_data:
+    if image.mode in {"RGB", "RGBA"} and _is_opaque(image):
         # Taking the colours off what is reduced costs half.
         return _reduced(image).convert("L")
     return _reduced(on_white(image, "L"))
+
+
+def _is_opaque(image: Image.Image) -> bool:
+    if image.mode == "RGBA":
+        return image.getchannel("A").getextrema() == (255, 255)
+    return not image.has_transparency_data
 
 
 def _reduced(image: Image.Image) -> Image.Image:
@@ -153,3 +185,13 @@ def _reduced(image: Image.Image) -> Image.Image:
         math.ceil(math.sqrt(image.width * image.height / _MOST_KEPT_PIXELS)),
     )
     return image.reduce(factor) if factor > 1 else image
+
+
+def _in_equal_parts(grey: Image.Image, width_px: int, height_px: int) -> Image.Image:
+    """A reduced copy without the last column and row if they stand for fewer pixels than the others."""
+    factors = [-(-width_px // grey.width), -(-height_px // grey.height)]
+    whole = (width_px // factors[0], height_px // factors[1])
+    if whole == grey.size:
+        return grey
+    ends = (0, 0, width_px / factors[0], height_px / factors[1])
+    return grey.resize(whole, Image.Resampling.BILINEAR, box=ends)

@@ -48,7 +48,7 @@ def in_three_channels(sampled: NDArray[np.float32]) -> NDArray[np.uint8]:
     """
     # Below 255: the highest byte can't be raised.
     steps = (np.clip(sampled, 0, 254.99) * _STEPS).astype(np.uint16)
-    return (steps // _STEPS).astype(np.uint8)[..., None] + _RAISED[steps % _STEPS]
+    return _CHANNELS.take(steps, axis=0)
 
 
 def _summed(stretches: tuple[_Stretch, ...], rows: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -58,9 +58,9 @@ def _summed(stretches: tuple[_Stretch, ...], rows: NDArray[np.float32]) -> NDArr
 @lru_cache(maxsize=512)
 def _stretches(full: int, reduced: int, *, is_mirrored: bool) -> tuple[_Stretch, ...]:
     """Of which of *reduced* rows some samples at a time are made, and what each weighs in each."""
-    weights = _weights(full, reduced)
-    if is_mirrored:
-        weights = weights[:, ::-1]
+    edges = _edges(full, reduced)
+    # The same parts, seen from the other end.
+    weights = _weights(full, full - edges[::-1])[:, ::-1] if is_mirrored else _weights(full, edges)
     found = []
     for first, after in pairwise(range(0, SAMPLES + 1, _AT_ONCE)):
         some = weights[first:after]
@@ -70,27 +70,42 @@ def _stretches(full: int, reduced: int, *, is_mirrored: bool) -> tuple[_Stretch,
     return tuple(found)
 
 
-def _weights(full: int, reduced: int) -> NDArray[np.float32]:
-    """What each of *reduced* equal parts of a side of *full* pixels weighs in each of 64 samples.
+def _weights(full: int, edges: NDArray[np.float64]) -> NDArray[np.float32]:
+    """What each part of a side of *full* pixels, from one of *edges* to the next, weighs in a sample.
 
     Two means over a window of w pixels make a triangle of 2w (reference, downscaling.cpp: w is a 128th
     of the side, rounded up, and an even window lies half a pixel further on, each time).
     """
     window = -(-full // (2 * SAMPLES))
     centres = np.floor((np.arange(SAMPLES) + 0.5) * full / SAMPLES) + 0.5 + (window + 1) % 2
-    edges = np.arange(reduced + 1) * (full / reduced)
-    distance = np.clip((edges - centres[:, None]) / window, -1, 1)
+    # A triangle reaches over a few parts: only what it may weigh there is computed.
+    first = np.searchsorted(edges, centres - window, side="right") - 1
+    after = np.searchsorted(edges, centres + window)
+    places = np.maximum(first, 0)[:, None] + np.arange((after - first).max() + 1)
+    distance = np.clip((edges[np.minimum(places, len(edges) - 1)] - centres[:, None]) / window, -1, 1)
     before = np.where(distance < 0, (distance + 1) ** 2 / 2, 1 - (1 - distance) ** 2 / 2)
-    weights = np.diff(before, axis=1)
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)
+    there = np.diff(before, axis=1)
+    weights = np.zeros((SAMPLES, len(edges) - 1 + there.shape[1]), dtype=np.float32)
+    np.put_along_axis(weights, places[:, :-1], there / there.sum(axis=1, keepdims=True), axis=1)
+    return weights[:, : len(edges) - 1]
 
 
-def _fractions() -> NDArray[np.uint8]:
-    """Which of the channels to raise by one for each of `_STEPS` fractions: what adds the nearest."""
+def _edges(full: int, reduced: int) -> NDArray[np.float64]:
+    """Where the parts of a side begin and end: all are of the same whole number of pixels but for the
+    last, which is what remains; where there is no such number, all are equal.
+    """
+    whole = -(-full // reduced)
+    part = whole if -(-full // whole) == reduced else full / reduced
+    return np.minimum(np.arange(reduced + 1, dtype=np.float64) * part, full)
+
+
+def _channels() -> NDArray[np.uint8]:
+    """The three bytes whose luma is nearest to each number of `_STEPS` fractions of a grey level."""
     raised = np.array([[number >> 2 & 1, number >> 1 & 1, number & 1] for number in range(8)])
     fractions = (np.arange(_STEPS) + 0.5) / _STEPS
-    nearest = np.abs(raised @ _LUMA - fractions[:, None]).argmin(axis=1)
-    return np.asarray(raised[nearest], dtype=np.uint8)
+    nearest = raised[np.abs(raised @ _LUMA - fractions[:, None]).argmin(axis=1)]
+    levels = np.arange(255)[:, None, None]
+    return np.asarray((levels + nearest).reshape(-1, 3), dtype=np.uint8)
 
 
-_RAISED = _fractions()
+_CHANNELS = _channels()

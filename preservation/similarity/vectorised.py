@@ -14,7 +14,7 @@ from preservation.similarity.join import (
     Positions,
     band_values,
     by_value,
-    neighbours_within,
+    neighbours_of,
 )
 
 _MOST_CANDIDATES = 1 << 20
@@ -27,13 +27,14 @@ class VectorisedSearch:
     def __init__(self, hashes: Hashes, radius_bits: int) -> None:
         self._hashes = hashes
         self._values = band_values(hashes)
-        self._neighbours = neighbours_within(radius_bits)
+        self._radius_bits = radius_bits
 
     def against(self, others: Hashes) -> Candidates:
         """See `Search.against`."""
         values = band_values(others)
         for band in range(BANDS):
-            for left, right in _candidates(self._values[:, band], values[:, band], self._neighbours):
+            neighbours = neighbours_of(band, self._radius_bits)
+            for left, right in _candidates(self._values[:, band], values[:, band], neighbours):
                 is_new = self._is_first_in(band, self._values[left], values[right])
                 yield left[is_new], right[is_new]
 
@@ -46,7 +47,7 @@ class VectorisedSearch:
         self, band: int, left: NDArray[np.uint16], right: NDArray[np.uint16]
     ) -> NDArray[np.bool_]:
         """Whether no band before *band* shows the pair."""
-        shown_bits = 1 if len(self._neighbours) > 1 else 0
+        shown_bits = np.arange(band) <= self._radius_bits - BANDS
         differ = np.bitwise_count(left[:, :band] ^ right[:, :band]) > shown_bits
         return np.asarray(differ.all(axis=1))
 

@@ -15,7 +15,7 @@ from preservation.similarity.join import RADIUS_BITS, HashIndex, joined, pairs_w
 from preservation.similarity.vectorised import VectorisedSearch
 
 SEARCHES = pytest.mark.parametrize("search", [CompiledSearch, VectorisedSearch])
-RADII = pytest.mark.parametrize("radius_bits", [0, 15, RADIUS_BITS])
+RADII = pytest.mark.parametrize("radius_bits", [0, 15, 16, 23, RADIUS_BITS])
 relaxed = settings(max_examples=25, deadline=None, derandomize=True)
 
 
@@ -76,7 +76,7 @@ def test_what_streams_past_in_parts_gives_what_it_gives_at_once(left, right, cut
 
 
 @SEARCHES
-@pytest.mark.parametrize("radius_bits", [15, RADIUS_BITS])
+@pytest.mark.parametrize("radius_bits", [15, 16, 20, RADIUS_BITS])
 def test_the_radius_is_reached_and_not_passed_wherever_the_bits_lie(search, radius_bits):
     value = random.Random(1).randbytes(32).hex()
     draws = [random.Random(seed).sample(range(256), 32) for seed in range(300)]

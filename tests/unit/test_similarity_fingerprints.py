@@ -117,8 +117,9 @@ def test_the_picture_is_compared_as_it_is_shown_not_as_it_is_stored(tmp_path):
     assert stored == pdq(saved(tmp_path / "upright.png", upright))
 
 
+@pytest.mark.parametrize("size", [(1200, 800), (1307, 777)], ids=["even", "odd"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_camera_may_be_held_in_all_eight_ways(tmp_path, orientation):
+def test_a_camera_may_be_held_in_all_eight_ways(tmp_path, orientation, size):
     backwards = {
         1: None,
         2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -129,7 +130,7 @@ def test_a_camera_may_be_held_in_all_eight_ways(tmp_path, orientation):
         7: Image.Transpose.TRANSVERSE,
         8: Image.Transpose.ROTATE_270,
     }
-    turn, upright, exif = backwards[orientation], picture(3, 1200, 800), Image.Exif()
+    turn, upright, exif = backwards[orientation], picture(3, *size), Image.Exif()
     exif[0x0112] = orientation
     lying = upright if turn is None else upright.transpose(turn)
 

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from preservation.similarity import RADIUS_BITS, pdq
-from preservation.similarity.picture_signals import halved
 from preservation.similarity.spans import Box
 from preservation.similarity.views import EMBEDDED, TRIMMED, parts_of
 from tests.fakes.footage import scene
@@ -30,6 +29,11 @@ def grey_of(image: Image.Image, quality: int = 80) -> np.ndarray:
     stream = io.BytesIO()
     image.convert("L").save(stream, "JPEG", quality=quality)
     return np.asarray(Image.open(stream))
+
+
+def halved(grey: np.ndarray) -> np.ndarray:
+    """*grey* as decoding reduces it."""
+    return np.asarray(Image.fromarray(grey).reduce(2))
 
 
 def hash_of(grey: np.ndarray) -> str:
