@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,13 @@ from preservation.similarity.hashes import Hashes
 from preservation.similarity.portraits import WHOLE, Portrait
 from preservation.similarity.templates import is_shown, is_untouched, is_within
 from preservation.similarity.tiles import Agreement, agreement_of
-from preservation.similarity.whole_pictures import matched
+from preservation.similarity.views import MIDDLE
+from preservation.similarity.whole_pictures import Match, matched
 
 VOTING_BITS = 20
 """Descriptors so near show the same place, as a rule: 0.06 % of pairs of unlike photographs have any.
 Within 15 bits an eighth of pictures turned by 5 degrees have none, within 20 one in a hundred."""
+_IN_PLACE = np.eye(2, 3)
 _LEAST_DECIDING = 12
 """Features that follow the map of a part that is joined without a person."""
 
@@ -59,8 +61,16 @@ def part_between(left: Portrait, right: Portrait) -> Edge | None:
         return found
     if match and match.agreement and is_shown(match.agreement):
         tier = _tier(match.agreement, left, right)
-        return match.edge(left, right, Relation.PART, tier)
+        return _told_whole(match, left, right).edge(left, right, Relation.PART, tier)
     return None
+
+
+def _told_whole(match: Match, left: Portrait, right: Portrait) -> Match:
+    """A match of two middles with what differs above and below them too."""
+    greys = left.grey(), right.grey()
+    if (match.left.name, match.right.name) != (MIDDLE, MIDDLE) or greys[0] is None or greys[1] is None:
+        return match
+    return replace(match, agreement=agreement_of(greys[0], greys[1], _IN_PLACE))
 
 
 def _placed(left: Portrait, right: Portrait) -> Edge | None:

@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preservation.similarity import pdq, views
 from preservation.similarity.columns import Signals
 from preservation.similarity.edges import Edge, Relation, Signal, Tier
-from preservation.similarity.features import features_of
 from preservation.similarity.hashes import distance_bits
 from preservation.similarity.join import RADIUS_BITS
 from preservation.similarity.kernels import measured
 from preservation.similarity.parts_alike import VOTING_BITS, part_between
+from preservation.similarity.picture_signals import picture_signals
+from preservation.similarity.pictures import Picture
 from preservation.similarity.pictures_alike import PictureComparison
 from preservation.similarity.portraits import Portrait, Portraits
 from preservation.similarity.whole_pictures import copy_between
@@ -41,14 +41,8 @@ AUTOMATIC, REVIEW = Tier.AUTOMATIC, Tier.REVIEW
 def rows_of(name: str, picture: Grey) -> list[dict[str, object]]:
     """The signals of *picture*, which is called *name*."""
     height, width = picture.shape
-    forms, quality = pdq.forms_of(picture, width, height)
-    rows = [hash_row(name, view, value, quality) for view, value in forms.items()]
-    for view, box in views.parts_of(picture).items():
-        part = np.ascontiguousarray(box.cut(picture))
-        value, quality = pdq.pdq_of(part, *part.shape[::-1])
-        rows.append(hash_row(name, view, value, quality) | {"box": str(box)})
-    found = features_of(picture, decoder="as drawn")
-    return rows + [{**asdict(fingerprint), "sha256": name} for fingerprint in found]
+    decoded = Picture(grey=picture, width_px=width, height_px=height, decoder="as drawn")
+    return [{**asdict(each), "sha256": name} for each in picture_signals(decoded)]
 
 
 def hash_row(name: str, view: str, value: str, quality: int) -> dict[str, object]:
@@ -166,6 +160,20 @@ def test_what_was_written_onto_a_copy_is_told_and_left_to_a_person():
     assert edge.tier is REVIEW
     # The lowest two and a half rows of tiles.
     assert set(edge.detail["differing_tiles"]) >= set(range(48, 64))
+
+
+def test_a_picture_between_two_captions_is_found_by_its_middle_and_the_captions_are_told():
+    whole = scene(12)
+    captioned, letters = whole.copy(), np.random.default_rng(1)
+    captioned[:130] = np.kron(letters.integers(0, 2, (13, 64)), np.ones((10, 10))) * 255
+    captioned[350:] = captioned[:130]
+
+    edge = compared(whole, captioned)
+
+    assert edge is not None
+    assert (edge.left_view, edge.right_view) == ("middle", "middle")
+    assert edge.tier is REVIEW
+    assert set(edge.detail["differing_tiles"]) >= {*range(16), *range(48, 64)}
 
 
 @pytest.mark.parametrize("design", [post, form, title_card])
