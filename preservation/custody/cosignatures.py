@@ -12,14 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from preservation.custody.keys import (
-    KEY_BYTES,
+    NamedKey,
     SignatureType,
     SigningKey,
-    checked_name,
     is_signed,
-    key_id_of,
-    read_vkey,
-    write_vkey,
 )
 from preservation.custody.notes import read_note, signature_line
 
@@ -33,32 +29,11 @@ def cosigned_message(text: bytes, timestamp: int) -> bytes:
     return f"cosignature/v1\ntime {timestamp}\n".encode() + text
 
 
-@dataclass(frozen=True, slots=True)
-class CosignerKey:
-    """A witness's public key (signature type 0x04)."""
+class CosignerKey(NamedKey):
+    """A witness's public key."""
 
-    name: str
-    raw: bytes
-    """32 bytes."""
-
-    def __post_init__(self) -> None:
-        checked_name(self.name)
-        if len(self.raw) != KEY_BYTES:
-            msg = f"an Ed25519 public key has {KEY_BYTES} bytes, not {len(self.raw)}"
-            raise ValueError(msg)
-
-    @property
-    def key_id(self) -> bytes:
-        """What tells it from other keys of the same name."""
-        return key_id_of(self.name, SignatureType.COSIGNATURE, self.raw)
-
-    def __str__(self) -> str:
-        return write_vkey(self.name, SignatureType.COSIGNATURE, self.raw)
-
-    @classmethod
-    def parse(cls, vkey: str) -> CosignerKey:
-        """The key written as ``name+keyid+base64``; ValueError if it isn't a witness's."""
-        return cls(*read_vkey(vkey, SignatureType.COSIGNATURE))
+    __slots__ = ()
+    kind = SignatureType.COSIGNATURE
 
     def verify(self, message: bytes, signature: bytes) -> bool:
         """Whether *signature* (time, then 64 bytes) is this witness's over the text *message*."""

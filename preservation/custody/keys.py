@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol, Self
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -119,8 +119,10 @@ def is_signed(raw: bytes, message: bytes, signature: bytes) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class PublicKey:
-    """A named Ed25519 public key (C2SP signed-note verifier key)."""
+class NamedKey:
+    """A named Ed25519 public key for one type of signature (C2SP signed-note verifier key)."""
+
+    kind: ClassVar[SignatureType]
 
     name: str
     raw: bytes
@@ -135,15 +137,22 @@ class PublicKey:
     @property
     def key_id(self) -> bytes:
         """What tells it from other keys of the same name."""
-        return key_id_of(self.name, SignatureType.ED25519, self.raw)
+        return key_id_of(self.name, self.kind, self.raw)
 
     def __str__(self) -> str:
-        return write_vkey(self.name, SignatureType.ED25519, self.raw)
+        return write_vkey(self.name, self.kind, self.raw)
 
     @classmethod
-    def parse(cls, vkey: str) -> PublicKey:
-        """The key written as ``name+keyid+base64``; ValueError if it isn't one."""
-        return cls(*read_vkey(vkey, SignatureType.ED25519))
+    def parse(cls, vkey: str) -> Self:
+        """The key written as ``name+keyid+base64``; ValueError if it isn't one of this type."""
+        return cls(*read_vkey(vkey, cls.kind))
+
+
+class PublicKey(NamedKey):
+    """Of a log, or of whoever signs a receipt or a note."""
+
+    __slots__ = ()
+    kind = SignatureType.ED25519
 
     @property
     def pem(self) -> str:
