@@ -31,7 +31,7 @@ LEVEL_FACTOR = 1.2
 """Ratio of a level's size to the next one's; at 1.3, half as many of a crop's descriptors stay near."""
 
 _LIBRARY = f"opencv {cv2.__version__}"
-_WORKED_SIDE_PX = 200
+WORKED_SIDE_PX = 200
 """Root of the area to which a picture is reduced for its features: their cost grows with the area."""
 _LONGEST_SIDE_PX = 1000
 """Bounds very long pictures; a coordinate's 16 bits end at 1,024 pixels."""
@@ -77,10 +77,15 @@ class Features:
 
 
 def features_of(
-    grey: Grey, *, decoder: str, frame_ms: int | None = None, view: str = "whole"
+    grey: Grey,
+    *,
+    decoder: str,
+    frame_ms: int | None = None,
+    view: str = "whole",
+    worked_side_px: int = WORKED_SIDE_PX,
 ) -> Iterator[Fingerprint]:
     """The signals `orb` and `grey` of the upright picture *grey* (height x width, 8 bits)."""
-    worked = _reduced(grey)
+    worked = _reduced(grey, worked_side_px)
 
     def made(algorithm: str, value: bytes, quality: int | None) -> Fingerprint:
         return Fingerprint(
@@ -124,10 +129,10 @@ def grey_in(value: str) -> Grey:
     return np.frombuffer(bytes.fromhex(value), dtype=np.uint8).reshape(GREY_SIDE, GREY_SIDE)
 
 
-def _reduced(grey: Grey) -> Grey:
+def _reduced(grey: Grey, side_px: int) -> Grey:
     """*grey* at the worked size: first by a whole factor, which costs a tenth of any other."""
     height, width = grey.shape
-    factor = max((width * height) ** 0.5 / _WORKED_SIDE_PX, max(width, height) / _LONGEST_SIDE_PX)
+    factor = max((width * height) ** 0.5 / side_px, max(width, height) / _LONGEST_SIDE_PX)
     whole = max(1, int(factor))
     size = (max(1, round(width / factor)), max(1, round(height / factor)))
     halved = cv2.resize(

@@ -30,6 +30,8 @@ _LEAST_KEPT = 0.25
 """Of a side: less than that is no bar; more than that leaves too little. A wide picture in an upright
 one has a third."""
 
+_WORKED_SIDE_PX = 224
+"""As `features.WORKED_SIDE_PX`; at that of still pictures, two clips under one lower third look alike."""
 _ONE_OF = 3
 """Features of a still picture for each one of a frame: a video has many frames."""
 _HEAD_BYTES, _RECORD_BYTES, _LEVEL_BYTE = 4, 38, 36
@@ -111,7 +113,11 @@ def _features(frame: frames.Frame, *, shown_px: int) -> Iterator[Fingerprint]:
     found = {
         each.algorithm: each
         for each in features.features_of(
-            frame.grey, decoder=frames.decoder(), frame_ms=frame.shown_ms, view=FRAME
+            frame.grey,
+            decoder=frames.decoder(),
+            frame_ms=frame.shown_ms,
+            view=FRAME,
+            worked_side_px=_WORKED_SIDE_PX,
         )
     }
     value = _thinned(bytes.fromhex(found[features.ORB].value)).hex()
