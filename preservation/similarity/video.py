@@ -31,7 +31,7 @@ _LEAST_KEPT = 0.25
 one has a third."""
 
 _WORKED_SIDE_PX = 224
-"""As `features.WORKED_SIDE_PX`; at that of still pictures, two clips under one lower third look alike."""
+"""As `features.WORKED_SIDE_PX`, at which two clips under one lower third look alike."""
 _ONE_OF = 3
 """Features of a still picture for each one of a frame: a video has many frames."""
 _HEAD_BYTES, _RECORD_BYTES, _LEVEL_BYTE = 4, 38, 36
