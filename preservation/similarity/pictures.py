@@ -105,31 +105,26 @@ def decoded(path: Path) -> Picture:
 
 
 def _decoded(image: Image.Image, path: Path) -> Picture:
-    width_px, height_px = image.size
+    size = image.size
     _check_size(image)
-    is_small = width_px * height_px <= _MOST_EXACT_PIXELS
+    is_small = size[0] * size[1] <= _MOST_EXACT_PIXELS
     if not is_small:
         # JPEG decodes its luma alone, to a half, a quarter or an eighth, by itself.
         image.draft("L", (_KEPT_SIDE_PX, _KEPT_SIDE_PX))
     if image.width * image.height > MOST_PIXELS:
         raise PictureRefused("too-many-pixels")
-    decoder = _decoder(image.format)
+    quickly = None if is_small else _quickly(image, path)
+    if quickly is None:
+        image.load()
     turn = turn_of(image)
-    if _is_plain_webp(image) and not is_small:
-        image, decoder = _quickly(path), f"opencv {cv2.__version__}"
-    image.load()
     colours = upright(on_white(image, "RGB"), turn) if is_small else None
-    if colours is None:
-        reduced = _grey(image)
-        # Turned, what remains at the end would come first.
-        grey = upright(reduced if turn is None else _in_equal_parts(reduced, width_px, height_px), turn)
-    else:
-        grey = colours.convert("L")
+    grey = colours.convert("L") if colours else _turned(quickly or _grey(image), turn, size)
+    width_px, height_px = reversed(size) if turn in LYING else size
     return Picture(
         grey=np.asarray(grey),
-        width_px=height_px if turn in LYING else width_px,
-        height_px=width_px if turn in LYING else height_px,
-        decoder=decoder,
+        width_px=width_px,
+        height_px=height_px,
+        decoder=f"opencv {cv2.__version__}" if quickly else _decoder(image.format),
         rgb=None if colours is None else np.asarray(colours),
     )
 
@@ -150,20 +145,17 @@ def _decoder(image_format: str | None) -> str:
     return f"pillow {PIL.__version__}"
 
 
-def _is_plain_webp(image: Image.Image) -> bool:
-    is_animated = getattr(image, "is_animated", False)
-    return image.format == "WEBP" and image.mode == "RGB" and not is_animated
-
-
-def _quickly(path: Path) -> Image.Image:
-    """The grey picture in a plain WebP file, in less time than by Pillow, which takes every such
+def _quickly(image: Image.Image, path: Path) -> Image.Image | None:
+    """The reduced grey picture if it is plain WebP, in less time than by Pillow, which takes every such
     file for an animation.
     """
+    if image.format != "WEBP" or image.mode != "RGB" or getattr(image, "is_animated", False):
+        return None
     flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
     grey = cv2.imdecode(np.fromfile(path, dtype=np.uint8), flags)
     if grey is None:
         raise PictureRefused("unreadable")
-    return Image.fromarray(np.asarray(grey, dtype=np.uint8))
+    return _reduced(Image.fromarray(np.asarray(grey, dtype=np.uint8)))
 
 
 def _grey(image: Image.Image) -> Image.Image:
@@ -187,11 +179,15 @@ def _reduced(image: Image.Image) -> Image.Image:
     return image.reduce(factor) if factor > 1 else image
 
 
-def _in_equal_parts(grey: Image.Image, width_px: int, height_px: int) -> Image.Image:
-    """A reduced copy without the last column and row if they stand for fewer pixels than the others."""
-    factors = [-(-width_px // grey.width), -(-height_px // grey.height)]
-    whole = (width_px // factors[0], height_px // factors[1])
-    if whole == grey.size:
+def _turned(grey: Image.Image, turn: Image.Transpose | None, size: tuple[int, int]) -> Image.Image:
+    """A reduced copy of a picture of that *size*, upright. If its last column or row stands for fewer
+    pixels than the others, it is spread over all: turned, it would come first.
+    """
+    if turn is None:
         return grey
-    ends = (0, 0, width_px / factors[0], height_px / factors[1])
-    return grey.resize(whole, Image.Resampling.BILINEAR, box=ends)
+    factors = [-(-full // reduced) for full, reduced in zip(size, grey.size, strict=True)]
+    parts = (size[0] // factors[0], size[1] // factors[1])
+    if parts != grey.size:
+        ends = (0, 0, size[0] / factors[0], size[1] / factors[1])
+        grey = grey.resize(parts, Image.Resampling.BILINEAR, box=ends)
+    return upright(grey, turn)
