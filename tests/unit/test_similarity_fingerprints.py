@@ -156,6 +156,7 @@ FORMS = {
     "large-jpeg": (lambda p: p.resize((3200, 2400), Image.Resampling.BICUBIC), "jpg"),
     "large-grey-jpeg": (lambda p: p.convert("L").resize((3200, 2400)), "jpg"),
     "large-cmyk-jpeg": (lambda p: p.convert("CMYK").resize((1600, 1200)), "jpg"),
+    "large-webp": (lambda p: p.resize((1603, 1201), Image.Resampling.BICUBIC), "webp"),
     "large-png": (lambda p: p.resize((3200, 2400), Image.Resampling.BICUBIC), "png"),
     "large-palette": (lambda p: p.resize((1600, 1200)).quantize(256), "png"),
     "large-alpha": (lambda p: p.resize((1600, 1200)).convert("RGBA"), "png"),
@@ -209,6 +210,22 @@ def test_a_heic_names_its_own_decoder(tmp_path):
     found = pdqs(saved(tmp_path / "p.heic", picture(1)), "image/heic")
 
     assert found["whole"].decoder == f"pillow-heif {pillow_heif.__version__}"
+
+
+def test_a_large_plain_webp_is_what_pillow_makes_of_it_but_for_its_decoder(tmp_path):
+    plain = pdqs(saved(tmp_path / "p.webp", picture(2, 1307, 777), quality=90))
+    layered = pdqs(saved(tmp_path / "q.webp", see_through(picture(2, 1307, 777)), quality=90))
+
+    assert {each.decoder.split()[0] for each in plain.values()} == {"opencv"}
+    assert {each.decoder.split()[0] for each in layered.values()} == {"pillow"}
+    assert bits_between(plain["whole"].value, layered["whole"].value) <= 6
+
+
+def see_through(image: Image.Image) -> Image.Image:
+    """*image* with a hole of one pixel, which makes the file one for Pillow."""
+    layer = image.convert("RGBA")
+    layer.putpixel((0, 0), (255, 255, 255, 0))
+    return layer
 
 
 def test_a_film_has_frames_and_no_reason(tmp_path):
