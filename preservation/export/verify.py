@@ -136,6 +136,9 @@ LARGEST_HEAD = 1 << 25
 WORTH_TELLING = 1 << 30
 PIECE = 1 << 18
 MOST_FINDINGS_A_RULE = 100
+MOST_OF_A_NAME = 16
+"""Certificates of one authority that are tried, each with openssl."""
+LONGEST_IDENTIFIER = 64
 OPENSSL_SECONDS = 60
 
 Json = Dict[str, Any]
@@ -230,7 +233,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--as-of", metavar="TIME", type=moment, help="judge as of this time (UTC)")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     options = parser.parse_args(arguments)
-    wrong = wrong_usage(options)
+    try:
+        wrong = wrong_usage(options)
+    except (OSError, RuntimeError) as error:
+        wrong = f"That can't be read: {error}"
     if wrong:
         parser.print_usage(sys.stderr)
         print(f"verify.py: {wrong}", file=sys.stderr)
@@ -310,6 +316,7 @@ class Pins:
         self.witnesses: list[Key] = []
         self.remembered: dict[str, bytes] = {}
         """Notes of checkpoints, by file name."""
+        self.lists: list[RevocationList] = []
 
 
 def read_pins(case: Case) -> None:
@@ -328,17 +335,29 @@ def read_pins(case: Case) -> None:
     if not case.pins.log_keys:
         case.gap("no-trusted-key", "log.vkey", "the log's public key in the trust folder", seen)
     with_optional_file(case, "witnesses.vkey", read_witness_keys)
-    for path in sorted(case.trust.glob("*.checkpoint")):
-        with_optional_file(case, path.name, read_remembered)
+    for name in trusted_names(case, ".checkpoint"):
+        with_optional_file(case, name, read_remembered)
+    for name in trusted_names(case, ".crl.pem"):
+        with_optional_file(case, name, read_later_lists)
+
+
+def trusted_names(case: Case, ending: str) -> list[str]:
+    """Names of the files in the trust folder that end so; a folder that can't be listed is a gap."""
+    try:
+        names = [path.name for path in case.trust.iterdir()]
+    except OSError as error:
+        case.gap("trust-unreadable", ".", "a folder that can be listed", str(error))
+        return []
+    return sorted(name for name in names if name.endswith(ending))
 
 
 def with_optional_file(case: Case, name: str, read: Any) -> None:
     """Let *read* take the file *name* of the trust folder, if it is there."""
     path = case.trust / name
-    if path.exists():
-        try:
-            read(case, path)
-        except DAMAGE as error:
+    try:
+        read(case, path)
+    except DAMAGE as error:
+        if not isinstance(error, FileNotFoundError) or path.is_symlink():
             case.gap("trust-unreadable", name, "a readable file", str(error))
 
 
@@ -350,6 +369,11 @@ def read_witness_keys(case: Case, path: Path) -> None:
 def read_remembered(case: Case, path: Path) -> None:
     """A checkpoint that was kept."""
     case.pins.remembered[path.name] = read_small(path, LARGEST_NOTE)
+
+
+def read_later_lists(case: Case, path: Path) -> None:
+    """Revocation lists that were got since."""
+    case.pins.lists += revocation_lists(read_small(path, LARGEST_CERTIFICATES))
 
 
 def key_lines(path: Path) -> list[str]:
@@ -1653,28 +1677,29 @@ class Framing:
     """Lines and chunks of a chunked body."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces, self._held = pieces, b""
+        self._pieces, self._held, self._place = pieces, b"", 0
 
     def line(self) -> bytes:
         """The next line without its end; empty at the end of the body, '?' if it is too long."""
-        while b"\n" not in self._held[:LONGEST_CHUNK_LINE]:
-            if len(self._held) > LONGEST_CHUNK_LINE:
+        while (end := self._held.find(b"\n", self._place, self._place + LONGEST_CHUNK_LINE)) < 0:
+            if len(self._held) - self._place > LONGEST_CHUNK_LINE:
                 return b"?"
             piece = next(self._pieces, b"")
             if not piece:
                 return b""
-            self._held += piece
-        line, _, self._held = self._held.partition(b"\n")
+            self._held, self._place = self._held[self._place :] + piece, 0
+        line, self._place = self._held[self._place : end], end + 1
         return line[:-1] if line.endswith(b"\r") else line
 
     def take(self, count: int) -> Iterator[bytes]:
         """The next *count* bytes, or as many as there are."""
         while count:
-            self._held = self._held or next(self._pieces, b"")
-            if not self._held:
+            if self._place == len(self._held):
+                self._held, self._place = next(self._pieces, b""), 0
+            piece = self._held[self._place : self._place + count]
+            if not piece:
                 return
-            piece, self._held = self._held[:count], self._held[count:]
-            count -= len(piece)
+            self._place, count = self._place + len(piece), count - len(piece)
             yield piece
 
 
@@ -1863,23 +1888,19 @@ def judge_token(
     if case.is_dated and stamp.gen_time > case.as_of:
         case.note("token-ignored", name, f"made before {case.as_of}", f"{stamp.gen_time}")
         return None
-    roots = case.trust / f"{authority}.pem"
-    if not roots.is_file():
-        case.gap("no-trusted-roots", authority, f"{authority}.pem in the trust folder", "none")
-        return None
-    if b"-----BEGIN " not in read_small(roots, LARGEST_CERTIFICATES):
-        case.gap("no-trusted-roots", authority, f"certificates in {authority}.pem", "none in it")
+    roots = pinned_roots(case, authority)
+    if not roots:
         return None
     files = {
         "-data": note,
         "-in": response,
-        "-CAfile": read_small(roots, LARGEST_CERTIFICATES),
+        "-CAfile": roots,
         **({"-untrusted": chain} if chain else {}),
     }
     # Without -attime openssl would judge by today's date.
     answer = openssl(["ts", "-verify", "-attime", str(int(stamp.gen_time.timestamp()))], files)
     if answer is None:
-        case.gap("no-openssl", "openssl", "the openssl program", "not installed here")
+        case.gap("no-openssl", "openssl", "the openssl program", "it can't be run here")
         return None
     if answer.returncode != 0 or b"Verification: OK" not in answer.stdout:
         raise ValueError(f"openssl refuses it: {reason(answer)}")
@@ -1889,6 +1910,21 @@ def judge_token(
         case.note("test-authority", authority, "an independent authority", "its tokens prove nothing")
     expiry = stamp.certificate.not_after
     return Token(name, authority, size, stamp.gen_time, expiry, is_test, digest, stamp.certificate)
+
+
+def pinned_roots(case: Case, authority: str) -> bytes:
+    """The root certificates that are pinned for this authority; empty, reported, if there are none."""
+    expected, seen = f"certificates in {authority}.pem in the trust folder", "none in it"
+    try:
+        roots = read_small(case.trust / f"{authority}.pem", LARGEST_CERTIFICATES)
+    except FileNotFoundError:
+        roots, seen = b"", "no such file"
+    except DAMAGE as error:
+        roots, seen = b"", str(error)
+    if b"-----BEGIN " in roots:
+        return roots
+    case.gap("no-trusted-roots", authority, expected, seen)
+    return b""
 
 
 class Certificate(NamedTuple):
@@ -1953,10 +1989,7 @@ def names_certificate(stamp: Stamp) -> bool:
 
 def judge_revocations(case: Case) -> None:
     """No signer's certificate was revoked, by any list in the bag or the trust folder."""
-    lists = sound_lists(case)
-    for path in sorted(case.trust.glob("*.crl.pem")):
-        with case.about("token", path.name):
-            lists += revocation_lists(read_small(path, LARGEST_CERTIFICATES))
+    lists = [*sound_lists(case), *case.pins.lists]
     for token in case.tokens:
         own = [found for found in lists if found.issuer == token.signer.issuer]
         with case.about("token", token.name):
@@ -1978,25 +2011,31 @@ def sound_lists(case: Case) -> list[RevocationList]:
                 else ()
             ):
                 found.setdefault((name.rpartition("/")[2], one.encoding), one._replace(name=name))
-    return [one for one in found.values() if is_issued(case, one)]
+    sound = []
+    for one in found.values():
+        with case.about("token", one.name):
+            if is_issued(case, one):
+                sound.append(one)
+    return sound
 
 
 def is_issued(case: Case, found: RevocationList) -> bool:
     """Whether the list is signed by a certificate of its issuer that the pinned roots vouch for."""
-    authority = found.name.rpartition("/")[2][: -len(".crl.pem")]
-    pinned = case.trust / f"{authority}.pem"
-    roots = read_small(pinned, LARGEST_CERTIFICATES) if pinned.is_file() else b""
+    roots = pinned_roots(case, found.name.rpartition("/")[2][: -len(".crl.pem")])
     chain = beside(case, found.name[: -len(".crl.pem")] + ".tsr", ".chain.pem")
-    for block in sorted(set(PEM_CERTIFICATE.findall(roots + chain))):
-        if read_certificate(der(unwrapped(block))).subject == found.issuer:
-            at = ["-attime", str(int(found.this_update.timestamp()))]
-            files = {"-CAfile": roots, "-untrusted": chain or roots, "": block}
-            vouched = openssl(["verify", *at], files)
-            signed = openssl(
-                ["crl", "-inform", "DER", "-noout"], {"-in": found.encoding, "-CAfile": block}
-            )
-            if vouched and signed and vouched.returncode == 0 and b"verify OK" in signed.stderr:
-                return True
+    blocks = [
+        block
+        for block in sorted(set(PEM_CERTIFICATE.findall(roots + chain)))
+        if read_certificate(der(unwrapped(block))).subject == found.issuer
+    ]
+    require(len(blocks) <= MOST_OF_A_NAME, f"{len(blocks)} certificates have the name of its issuer")
+    for block in blocks if roots else ():
+        at = ["-attime", str(int(found.this_update.timestamp()))]
+        files = {"-CAfile": roots, "-untrusted": chain or roots, "": block}
+        vouched = openssl(["verify", *at], files)
+        signed = openssl(["crl", "-inform", "DER", "-noout"], {"-in": found.encoding, "-CAfile": block})
+        if vouched and signed and vouched.returncode == 0 and b"verify OK" in signed.stderr:
+            return True
     return False
 
 
@@ -2095,24 +2134,37 @@ def judge_timestamp_rows(case: Case) -> None:
 
 def judge_expiry(case: Case) -> None:
     """A token outlives its certificate if a later token, made in time, covers the record of it."""
+    renewed = in_force(case)
     for token in case.tokens:
-        if token.not_after < case.as_of and not is_renewed(case, token, frozenset()):
+        if token.name not in renewed:
             seen = f"its certificate expired at {token.not_after}"
             case.gap("token-expired", token.name, "a certificate in force, or a renewal", seen)
 
 
-def is_renewed(case: Case, token: Token, before: frozenset[str]) -> bool:
-    """RFC 4998 5.2: a later token over a checkpoint that has the entry about *token*."""
-    entries = [act.number for act, detail in case.rows.stampings if speaks_of(detail, token)]
-    later = [
-        other
-        for other in case.tokens
-        if other.name not in before
-        and other.gen_time <= token.not_after
-        and any(number < other.size for number in entries)
-    ]
-    before = before | {token.name}
-    return any(t.not_after >= case.as_of or is_renewed(case, t, before) for t in later)
+def in_force(case: Case) -> set[str]:
+    """Tokens whose certificates are in force, and those that they renew, and so on (RFC 4998 5.2): a
+    later token over a checkpoint that has the entry about an earlier one renews it.
+    """
+    told = told_of(case)
+    found = [token for token in case.tokens if token.not_after >= case.as_of]
+    waiting = [token for token in case.tokens if token.not_after < case.as_of and token.name in told]
+    # What is found here may renew others in its turn, so the list grows while it is read.
+    for later in found:
+        renewed = [t for t in waiting if later.gen_time <= t.not_after and told[t.name] < later.size]
+        waiting = [token for token in waiting if token not in renewed]
+        found += renewed
+    return {token.name for token in found}
+
+
+def told_of(case: Case) -> dict[str, int]:
+    """Token to the index of the first entry that speaks of it, by its digest."""
+    tokens = {(token.name, token.sha256): token.name for token in case.tokens}
+    told: dict[str, int] = {}
+    for act, detail in case.rows.stampings:
+        name = tokens.get((f"data/{detail.get('token_key')}", str(detail.get("token_sha256"))))
+        if name is not None:
+            told[name] = min(act.number, told.get(name, act.number))
+    return told
 
 
 def speaks_of(detail: Json, token: Token) -> bool:
@@ -2152,19 +2204,15 @@ def judge_times(case: Case) -> None:
             if speaks_of(detail, token) and act.at < token.gen_time - CLOCK_TOLERANCE:
                 expected = f"not before {token.gen_time}, when {token.name} was made"
                 case.broken("log-time-before-token", f"entry {act.number}", expected, f"{act.at}")
+    told = told_of(case)
     for item in sorted(set(case.export.items) & case.log.ingested.keys()):
-        judge_time(case, item_time(case, item))
+        judge_time(case, item_time(case, item, told))
 
 
-def item_time(case: Case, item: str) -> ItemTime:
+def item_time(case: Case, item: str, told: dict[str, int]) -> ItemTime:
     """Bounds of one item; a lower bound is a token that an earlier entry speaks of."""
     index, at = case.log.ingested[item]
-    earlier = [
-        token
-        for act, detail in case.rows.stampings
-        for token in case.tokens
-        if act.number < index and speaks_of(detail, token)
-    ]
+    earlier = [token for token in case.tokens if told.get(token.name, index) < index]
     lower = max(earlier, key=lambda token: token.gen_time) if earlier else None
     first: dict[str, datetime] = {}
     for token in sorted(case.tokens, key=lambda token: token.gen_time):
@@ -2286,6 +2334,7 @@ def judge_proof(case: Case, document: Json, receipt: Path) -> None:
         root = root_of_inclusion(leaf_hash(line), index, head.size, hashes(entry["proof"]))
         require(root == head.root, f"entry {index} doesn't lie in the checkpoint of {head.size}")
     judge_proof_growth(log, document["consistency"])
+    judge_kept(case, log)
     judge_proof_rows(case, log, document)
     judge_proof_tokens(case, document["tokens"], notes)
     case.counts["receipt entries"] = len(entries)
@@ -2294,6 +2343,7 @@ def judge_proof(case: Case, document: Json, receipt: Path) -> None:
         require(
             digest == document["receipt_sha256"], f"it is about another receipt than {receipt.name}"
         )
+        judge_promises(case, document, parse_canonical(read_small(receipt, LARGEST_DOCUMENT)))
     if case.bag is not None:
         judge_forks(case, log, dict(entry_leaf(line) for line, _ in entries))
 
@@ -2316,6 +2366,21 @@ def judge_proof_growth(log: Log, proofs: list[Json]) -> None:
     require(joined == set(log.heads), "a checkpoint isn't joined to the newest")
 
 
+def judge_kept(case: Case, log: Log) -> None:
+    """No checkpoint that was kept says otherwise; of sizes that the receipt lacks nothing is known."""
+    everyone = KeyChain([*log.keys.keys, *case.pins.log_keys], [])
+    for name, note in sorted(case.pins.remembered.items()):
+        try:
+            kept = open_checkpoint(case, name, note, everyone)
+        except DAMAGE as error:
+            case.gap("trust-unreadable", name, "a checkpoint of this log", str(error))
+        else:
+            own = log.heads.get(kept.size, kept)
+            if own.root != kept.root:
+                subject = f"receipt, checkpoint {kept.size}"
+                case.broken("receipt-fork", subject, f"the root in {name}", own.root.hex())
+
+
 def judge_proof_rows(case: Case, log: Log, document: Json) -> None:
     """The submission's row names the receipt; it and the items' rows are those that were logged."""
     named = []
@@ -2334,6 +2399,16 @@ def judge_proof_rows(case: Case, log: Log, document: Json) -> None:
         case.gap("receipt-pending", str(pending.get("item_id")), "a logged item", "not sealed yet")
 
 
+def judge_promises(case: Case, proof: Json, receipt: Json) -> None:
+    """Each item that the receipt promises has its row in the proof, or is told to be pending."""
+    told = {entry["row"].get("item_id") for entry in proof["rows"] if entry["table"] == "items"}
+    told |= {pending.get("item_id") for pending in proof.get("pending", [])}
+    for promised in receipt["items"]:
+        if promised["item_id"] not in told:
+            expected = "its row in the proof, or that it is pending"
+            case.broken("receipt-not-logged", promised["item_id"], expected, "neither")
+
+
 def judge_proof_tokens(case: Case, tokens: list[Json], notes: dict[int, bytes]) -> None:
     """The tokens over the receipt's checkpoints."""
     accepted = []
@@ -2346,9 +2421,13 @@ def judge_proof_tokens(case: Case, tokens: list[Json], notes: dict[int, bytes]) 
             token = judge_token(case, name, entry["authority"], entry["size"], parts)
             if token is not None:
                 accepted.append(token)
+                for found in case.pins.lists:
+                    if found.issuer == token.signer.issuer:
+                        judge_revoked(case, token, found)
     case.counts["receipt tokens"] = len(accepted)
     if case.bag is None:
         case.tokens.extend(accepted)
+        judge_expiry(case)
         if not accepted:
             case.gap("no-upper-bound", "receipt", "an accepted token over its checkpoints", "none")
 
@@ -2521,28 +2600,35 @@ def lines_of(path: Path) -> Iterator[bytes]:
 
 
 def openssl(arguments: list[str], files: dict[str, bytes]) -> subprocess.CompletedProcess[bytes] | None:
-    """What openssl answers; each of *files* is handed over under its option. None without openssl."""
-    with tempfile.TemporaryDirectory(prefix="verify-") as folder:
-        command = ["openssl", *arguments]
-        for number, (option, content) in enumerate(files.items()):
-            path = Path(folder, str(number))
-            path.write_bytes(content)
-            command += [option, str(path)] if option else [str(path)]
-        # Only what is handed over may vouch for anything: no roots of this system.
-        own = {"SSL_CERT_DIR": folder, "SSL_CERT_FILE": os.devnull}
-        try:
-            return subprocess.run(
-                command,
-                env={**os.environ, **own},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                check=False,
-                timeout=OPENSSL_SECONDS,
-            )
-        except subprocess.TimeoutExpired:
-            return subprocess.CompletedProcess(command, 124, b"", b"openssl gave no answer in time")
-        except OSError:
-            return None
+    """What openssl answers; each of *files* is handed over under its option. None if it can't run."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="verify-") as folder:
+            return run_openssl(["openssl", *arguments], files, folder)
+    except OSError:
+        return None
+
+
+def run_openssl(
+    command: list[str], files: dict[str, bytes], folder: str
+) -> subprocess.CompletedProcess[bytes]:
+    """What the command answers, its files in *folder*; OSError if it can't be run here."""
+    for number, (option, content) in enumerate(files.items()):
+        path = Path(folder, str(number))
+        path.write_bytes(content)
+        command += [option, str(path)] if option else [str(path)]
+    # Only what is handed over may vouch for anything: no roots of this system.
+    own = {"SSL_CERT_DIR": folder, "SSL_CERT_FILE": os.devnull}
+    try:
+        return subprocess.run(
+            command,
+            env={**os.environ, **own},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=OPENSSL_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 124, b"", b"openssl gave no answer in time")
 
 
 def reason(answer: subprocess.CompletedProcess[bytes]) -> str:
@@ -2670,10 +2756,10 @@ def moment(text: str) -> datetime:
     """A time as a user writes it: 2030-01-31, or 2030-01-31T12:00:00Z."""
     try:
         at = datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith("Z") else text)
-    except ValueError:
+        return at.astimezone(timezone.utc) if at.tzinfo else at.replace(tzinfo=timezone.utc)
+    except (ValueError, OverflowError):
         wanted = "write 2030-01-31 or 2030-01-31T12:00:00Z"
         raise argparse.ArgumentTypeError(f"{text!r} isn't a time: {wanted}.") from None
-    return at if at.tzinfo else at.replace(tzinfo=timezone.utc)
 
 
 def digest_bytes(text: Any) -> bytes:
@@ -2922,11 +3008,10 @@ class Der(NamedTuple):
 
     def members(self) -> list[Der]:
         """The elements in its content."""
-        found, rest = [], self.content
-        while rest:
-            element = first_element(rest)
-            found.append(element)
-            rest = rest[len(element.encoding) :]
+        found, place = [], 0
+        while place < len(self.content):
+            found.append(element_at(self.content, place))
+            place += len(found[-1].encoding)
         return found
 
     def number(self) -> int:
@@ -2936,7 +3021,8 @@ class Der(NamedTuple):
 
     def oid(self) -> str:
         """The value of an OBJECT IDENTIFIER in dotted decimals."""
-        require(self.tag == OBJECT_IDENTIFIER and bool(self.content), "not an OBJECT IDENTIFIER")
+        is_one = self.tag == OBJECT_IDENTIFIER and 0 < len(self.content) <= LONGEST_IDENTIFIER
+        require(is_one, "not an OBJECT IDENTIFIER")
         arcs, value = [], 0
         for octet in self.content:
             value = value << 7 | octet & 0x7F
@@ -2961,17 +3047,23 @@ class Der(NamedTuple):
 
 
 def first_element(content: bytes) -> Der:
-    """The element that *content* begins with; lengths are definite and minimal."""
-    require(len(content) >= 2 and content[0] & 0x1F != 0x1F, "an element is cut short")
-    size, start = content[1], 2
+    """The element that *content* begins with."""
+    return element_at(content, 0)
+
+
+def element_at(content: bytes, place: int) -> Der:
+    """The element that begins there in *content*; lengths are definite and minimal."""
+    require(len(content) >= place + 2 and content[place] & 0x1F != 0x1F, "an element is cut short")
+    size, start = content[place + 1], place + 2
     if size & 0x80:
-        start += size & 0x7F
-        octets = content[2:start]
-        size = int.from_bytes(octets, "big")
+        octets = content[start : start + (size & 0x7F)]
+        complete = len(octets) == size & 0x7F
+        start, size = start + len(octets), int.from_bytes(octets, "big")
         minimal = bool(octets) and octets[0] != 0 and size >= 0x80
-        require(minimal and len(octets) == start - 2, "a length isn't minimal")
-    require(start + size <= len(content), "an element is longer than what holds it")
-    return Der(content[0], content[start : start + size], content[: start + size])
+        require(minimal and complete, "a length isn't minimal")
+    end = start + size
+    require(end <= len(content), "an element is longer than what holds it")
+    return Der(content[place], content[start:end], content[place:end])
 
 
 def der(content: bytes) -> Der:
@@ -3110,6 +3202,8 @@ def digest_by(identifier: str, content: bytes) -> bytes:
 
 
 if __name__ == "__main__":
+    # What a finding quotes may be more than a terminal or a file of this system can hold.
+    cast("Any", sys.stdout).reconfigure(errors="backslashreplace")
     try:
         code = main()
         sys.stdout.flush()

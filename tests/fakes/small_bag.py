@@ -271,10 +271,22 @@ class SmallBag:
     def proof_of_receipt(self, receipt: dict, submission: str) -> dict:
         """What a submitter holds about *receipt*: the proof.json beside it."""
         leaves, newest = self.leaves(), self.batches[-1]
-        row = next(row for row in self.rows["submissions"] if row["submission_id"] == submission)
-        entry = next(e for e in self.entries if row["row_sha256"] in json.dumps(e["body"]))
-        path = path_of(entry["index"], leaves[: newest.end])
-        line = canonical_json(entry).decode()
+        promised = {item["item_id"] for item in receipt.get("items", ())}
+        rows = [
+            ("submissions", r) for r in self.rows["submissions"] if r["submission_id"] == submission
+        ]
+        rows += [("items", row) for row in self.rows["items"] if row["item_id"] in promised]
+        named = [
+            e for e in self.entries if any(r["row_sha256"] in json.dumps(e["body"]) for _, r in rows)
+        ]
+        entries = [
+            {
+                "line": canonical_json(entry).decode(),
+                "size": newest.end,
+                "proof": _hex(path_of(entry["index"], leaves[: newest.end])),
+            }
+            for entry in named
+        ]
         tokens = [
             {
                 "size": newest.end,
@@ -293,8 +305,8 @@ class SmallBag:
             "submission_id": submission,
             "log_origin": ORIGIN,
             "log_public_key": str(self.archive.key.public),
-            "rows": [{"table": "submissions", "row": row}],
-            "entries": [{"line": line, "size": newest.end, "proof": _hex(path)}],
+            "rows": [{"table": table, "row": row} for table, row in rows],
+            "entries": entries,
             "checkpoints": [{"size": newest.end, "note": newest.note.decode()}],
             "tokens": tokens,
             "consistency": [],

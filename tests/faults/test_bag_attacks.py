@@ -868,6 +868,45 @@ def test_a_log_rewritten_by_all_keys_is_found_by_a_receipt(scene, receipt):
     assert scene.rules(receipt / "proof.json") == {"receipt-fork"}
 
 
+def test_an_item_that_the_proof_keeps_silent_about_is_found(scene, receipt):
+    path = receipt / "proof.json"
+    document = json.loads(path.read_bytes())
+    document["rows"] = [entry for entry in document["rows"] if entry["table"] != "items"]
+    path.write_bytes(canonical_json(document))
+
+    case = _alone(scene, path)
+
+    assert (case.exit_code, {f.rule for f in case.findings.values() if f.severity == "broken"}) == (
+        1,
+        {"receipt-not-logged"},
+    )
+
+
+def test_a_log_that_was_kept_refutes_a_receipt_of_another(scene, receipt, tmp_path):
+    (scene.trust / "kept.checkpoint").write_bytes(scene.model.batches[-1].note)
+    scene.model.rewrite("items", claimed_title="another")
+    scene.model.rebuild()
+    document = json.loads((receipt / "receipt.json").read_bytes())
+    forged = scene.model.proof_of_receipt(document, "submission-2")
+    (receipt / "proof.json").write_bytes(canonical_json(forged))
+
+    case = _alone(scene, receipt / "proof.json")
+
+    assert {f.rule for f in case.findings.values() if f.severity == "broken"} == {"receipt-fork"}
+
+
+def test_a_receipt_s_token_that_was_revoked_or_expired_is_not_taken_as_proof(scene, receipt):
+    later = verify.Case(scene.trust, verify.moment("2090-01-01"))
+    verify.verify_receipt(later, receipt / "proof.json")
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    (scene.trust / f"{AUTHORITY}.crl.pem").write_bytes(
+        _list(scene, x509.ReasonFlags.key_compromise, at)
+    )
+
+    assert (later.exit_code, "token-expired" in {f.rule for f in later.findings.values()}) == (4, True)
+    assert _alone(scene, receipt / "proof.json").exit_code == 1
+
+
 def test_items_that_wait_are_told(scene, receipt):
     path = receipt / "proof.json"
     document = json.loads(path.read_bytes()) | {"pending": [{"item_id": "item-9", "row": 2}]}
@@ -951,9 +990,9 @@ def test_a_token_is_renewed_by_a_later_one_that_covers_its_record(scene):
     case.tokens = [old, middle, new._replace(not_after=long_after + timedelta(days=9))]
 
     # Each batch logs the token before it; so the newest token renews the other two.
-    assert verify.is_renewed(case, case.tokens[0], frozenset())
-    assert verify.is_renewed(case, case.tokens[1], frozenset())
-    assert not verify.is_renewed(case, new, frozenset())
+    assert verify.in_force(case) == {token.name for token in case.tokens}
+    case.tokens[-1] = new
+    assert verify.in_force(case) == set()
 
 
 # What no check can find: docs/verifying.md names each.

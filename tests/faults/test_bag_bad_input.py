@@ -5,6 +5,7 @@ Each ends in a named finding or a refusal: never a traceback, never without an e
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import os
@@ -13,6 +14,8 @@ import socket
 import sys
 import zlib
 from pathlib import Path
+from time import process_time
+from types import SimpleNamespace
 
 import pytest
 
@@ -126,6 +129,59 @@ def test_thousands_of_files_are_read(bag, trust):
     assert _rules(bag, trust) == {"object-not-logged"}
 
 
+def _element(tag: int, content: bytes) -> bytes:
+    size = len(content).to_bytes(4, "big").lstrip(b"\0")
+    return bytes([tag, 0x80 | len(size)]) + size + content
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(_element(0x06, b"\xff" * 6_000_000 + b"\x01"), id="an endless identifier"),
+        pytest.param(b"\x05\x00" * 1_000_000, id="a million elements"),
+    ],
+)
+def test_a_revocation_list_made_to_hang_the_check_is_left(bag, trust, content):
+    name = b"\x30\x00"
+    time = b"\x17\x0d260101000000Z"
+    entry = b"\x02\x01\x01" + time + _element(0x30, _element(0x30, content))
+    parts = name * 2 + time + _element(0x30, _element(0x30, entry))
+    encoded = base64.encodebytes(_element(0x30, _element(0x30, parts)))
+    pem = b"-----BEGIN X509 CRL-----\n" + encoded + b"-----END X509 CRL-----\n"
+    next(bag.glob("data/log/tokens/*/*.crl.pem")).write_bytes(pem)
+    refresh(bag)
+
+    started = process_time()
+    found = _rules(bag, trust)
+
+    assert "token" in found
+    assert process_time() - started < 30
+
+
+def test_a_body_in_a_million_chunks_is_joined_in_bearable_time():
+    block = SimpleNamespace(pieces=lambda: iter([b"1\r\nX\r\n" * 40_000] * 25))
+    started = process_time()
+
+    size = sum(map(len, verify.dechunked(block)))
+
+    assert size == 1_000_000
+    assert process_time() - started < 10
+
+
+def test_a_hundred_expired_tokens_are_judged_in_bearable_time(bag, trust):
+    case = verify.Case(trust, verify.moment("2090-01-01"), bag)
+    verify.verify_bag(case)
+    token = case.tokens[0]
+    case.tokens = [token._replace(name=f"data/{n}", sha256=f"{n}", size=n + 1) for n in range(100)]
+    told = [{"token_key": f"{number}", "token_sha256": f"{number}"} for number in range(100)]
+    act = case.rows.stampings[0][0]
+    case.rows.stampings = [(act._replace(number=n + 1), detail) for n, detail in enumerate(told)]
+
+    verify.judge_expiry(case)
+
+    assert case.severities["gap", "token-expired"] >= 100
+
+
 # Things that aren't files.
 
 
@@ -162,6 +218,40 @@ def test_a_pipe_in_the_trust_folder_does_not_hang_the_check(bag, trust):
 
     assert case.exit_code == 4
     assert {"no-trusted-key", "trust-unreadable"} <= {f.rule for f in case.findings.values()}
+
+
+@pytest.mark.parametrize("name", ["test-authority.pem", "test-authority.crl.pem", "x.checkpoint"])
+def test_what_can_not_be_read_in_the_trust_folder_refutes_nothing(bag, trust, name):
+    (trust / name).unlink(missing_ok=True)
+    (trust / name).mkdir()
+    case = verify.Case(trust, bag=bag)
+
+    verify.verify_bag(case)
+
+    assert case.exit_code == 4
+    assert {"no-trusted-roots", "trust-unreadable"} & {f.rule for f in case.findings.values()}
+
+
+def test_a_checkpoint_that_was_kept_and_is_gone_is_missed(bag, trust):
+    (trust / "x.checkpoint").symlink_to(trust / "gone")
+    case = verify.Case(trust, bag=bag)
+
+    verify.verify_bag(case)
+
+    assert (case.exit_code, "trust-unreadable") == (4, next(iter(case.findings.values())).rule)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.parametrize("mode", [0o100, 0o400])
+def test_a_trust_folder_that_may_not_be_read_proves_and_refutes_nothing(bag, trust, mode):
+    trust.chmod(mode)
+    case = verify.Case(trust, bag=bag)
+
+    verify.verify_bag(case)
+    trust.chmod(0o700)
+
+    assert case.exit_code == 4
+    assert "trust-unreadable" in {f.rule for f in case.findings.values()}
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

@@ -136,6 +136,9 @@ def test_the_program_is_the_same_from_python_3_8_on(bag, trust):
         ["--trust", "TRUST"],
         ["--trust", "TRUST", "--receipt", "nowhere"],
         ["BAG", "--trust", "TRUST", "--as-of", "soon"],
+        ["BAG", "--trust", "TRUST", "--as-of", "0001-01-01T00:00:00+01:00"],
+        ["BAG", "--trust", "TRUST", "--as-of", "9999-12-31T23:59:59-01:00"],
+        ["BAG", "--trust", "n" * 5000],
         ["BAG", "--trust", "BAG/data"],
         ["BAG", "--trust", "BAG"],
         ["BAG", "--trust", "LINK"],
@@ -166,6 +169,32 @@ def test_without_openssl_the_gap_is_named(bag, trust, tmp_path):
 
     assert done.returncode == 4
     assert "no-openssl" in done.stdout
+
+
+def test_without_a_place_for_openssl_s_files_the_gap_is_named(bag, trust, tmp_path):
+    program = (
+        "import sys, tempfile; sys.path.insert(0, sys.argv.pop(1)); import verify;"
+        "tempfile.tempdir = sys.argv.pop(1); sys.exit(verify.main())"
+    )
+    places = [Path(verify.__file__).parent, tmp_path / "gone"]
+    command = [sys.executable, "-c", program, *places, bag, "--trust", trust]
+
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+    assert done.returncode == 4
+    assert "no-openssl" in done.stdout
+
+
+def test_words_that_the_terminal_can_not_write_are_escaped(bag, trust):
+    (trust / "\u0436.checkpoint").write_bytes(b"")
+    command = [sys.executable, "-S", verify.__file__, str(bag), "--trust", str(trust)]
+
+    done = subprocess.run(
+        command, capture_output=True, timeout=120, env=os.environ | {"PYTHONIOENCODING": "latin-1"}
+    )
+
+    assert (done.returncode, done.stderr) == (4, b"")
+    assert b"\\u0436.checkpoint" in done.stdout
 
 
 def test_a_reader_that_goes_away_ends_it_quietly(bag, trust):
