@@ -1,6 +1,12 @@
 """RFC 3161 time stamps: asked for, accepted by three judges, checked again years later."""
 
-from preservation.timestamp.accepting import TEST_MARK, Expectation, TokenFacts, check_token
+from preservation.timestamp.accepting import (
+    TEST_MARK,
+    Expectation,
+    TokenFacts,
+    check_token,
+    read_roots,
+)
 from preservation.timestamp.authority import AcceptedToken, Terms, stamp, stored_token
 from preservation.timestamp.revocation import (
     Link,
@@ -22,6 +28,7 @@ __all__ = [
     "create_test_authority",
     "distribution_points",
     "read_lists",
+    "read_roots",
     "refusal",
     "serve_test_authority",
     "speaks_for",

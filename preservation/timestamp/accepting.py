@@ -72,7 +72,7 @@ def check_token(
         ProgramMissing: openssl isn't installed.
     """
     name = expectation.authority
-    roots = _judge(name, "trusted-roots", lambda: x509.load_pem_x509_certificates(roots_pem))
+    roots = _judge(name, "trusted-roots", lambda: read_roots(roots_pem))
     parsed = _judge(name, "well-formed", lambda: parse_response(token))
     evidence = Evidence(
         token=parsed,
@@ -91,6 +91,14 @@ def check_token(
         raise rejection(name, "certificate-path", "no path of certificates leads to a trusted root")
     refuse_revoked(facts, expectation)
     return facts
+
+
+def read_roots(pem: bytes) -> list[x509.Certificate]:
+    """The certificates in a PEM file; ValueError if there is none, or one can't be read."""
+    try:
+        return x509.load_pem_x509_certificates(pem)
+    except DAMAGE as error:
+        raise ValueError(f"{error}") from error
 
 
 def refuse_revoked(facts: TokenFacts, expectation: Expectation) -> None:

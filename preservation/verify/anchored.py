@@ -11,6 +11,7 @@ from preservation.timestamp import anchors
 from preservation.verify.examination import Examination
 from preservation.verify.log import LogReading
 from preservation.verify.seals import ANCHORED, AnchorClaim, Seal
+from preservation.verify.trusted_files import read_trusted
 
 HEADERS_FILE = "bitcoin-headers.txt"
 BLOCK_TOLERANCE = timedelta(hours=2)
@@ -59,7 +60,9 @@ def _headers(examination: Examination) -> dict[int, bytes]:
     """The block headers that the verifier brought along."""
     path = examination.settings.trust / HEADERS_FILE
     try:
-        return anchors.read_headers(path.read_text("ascii")) if path.exists() else {}
+        return anchors.read_headers(read_trusted(path).decode("ascii"))
+    except FileNotFoundError:
+        return {}
     except (OSError, ValueError) as error:
         examination.gap("bitcoin-headers", str(path), "readable block headers", f"{error}")
         return {}

@@ -9,6 +9,7 @@ from preservation.model.digests import sha256_of
 from preservation.model.tables import SCHEMA_VERSION
 from preservation.verify.examination import NEWER_VERSION, Examination
 from preservation.verify.log import LogReading
+from preservation.verify.trusted_files import read_trusted
 
 DESCRIPTION_KEY, SPEC_KEY = "archive.json", "SPEC.md"
 
@@ -17,7 +18,7 @@ def trusted_keys(examination: Examination) -> tuple[PublicKey, ...]:
     """Step 1: the log's public keys from the trust directory; none, reported, without a proper file."""
     path = examination.settings.trust / "log.vkey"
     try:
-        return pinned_keys(path.read_text("utf-8"))
+        return pinned_keys(read_trusted(path).decode("utf-8"))
     except (OSError, ValueError) as error:
         examination.gap(
             "no-trusted-key",

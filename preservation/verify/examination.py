@@ -19,7 +19,16 @@ from preservation.store.port import ObjectStore, checked_key
 Progress = Callable[[int, int], None]
 """Told the bytes read so far and the bytes in all."""
 
-DAMAGE = (LookupError, OSError, RecursionError, TypeError, ValueError, PreservationError)
+DAMAGE = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    OSError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    PreservationError,
+)
 """What reading and parsing damaged bytes may raise; each becomes a finding about its file."""
 
 NEWER_VERSION = "newer-software"

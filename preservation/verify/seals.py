@@ -139,8 +139,14 @@ def parse_files(files: Mapping[str, Any]) -> dict[str, FileFacts]:
 
 def _parse(key: str, match: re.Match[str], document: Mapping[str, Any]) -> Seal:
     log, checkpoint = mapping_in(document, "log"), mapping_in(document, "checkpoint")
-    stamps = tuple(_parse_stamp(entry) for entry in document["timestamps"])
     has_quorum = "time_quorum" in document
+    stamps = tuple(_parse_stamp(entry) for entry in document["timestamps"])
+    if has_quorum and integer_in(document, "time_quorum") < 1:
+        msg = f"it asks for {document['time_quorum']} time stamps"
+        raise ValueError(msg)
+    if len({stamp.authority for stamp in stamps}) != len(stamps):
+        msg = "an authority stands twice among its time stamps"
+        raise ValueError(msg)
     seal = Seal(
         key=key,
         batch_id=text_in(document, "batch_id"),

@@ -12,6 +12,7 @@ from preservation.custody.segments import segment_key
 from preservation.custody.signing import CHECKPOINT_PREFIX, checkpoint_key, checkpoint_size
 from preservation.verify.examination import DAMAGE, Examination
 from preservation.verify.log_reading import LogReading
+from preservation.verify.trusted_files import kept_checkpoints, read_trusted
 
 
 def stated_sizes(examination: Examination) -> frozenset[int]:
@@ -22,7 +23,7 @@ def stated_sizes(examination: Examination) -> frozenset[int]:
             sizes.add(checkpoint_size(key))
     for path in _kept_outside(examination):
         try:
-            sizes.add(TreeHead.parse(parse_note(path.read_bytes())[0]).size)
+            sizes.add(TreeHead.parse(parse_note(read_trusted(path))[0]).size)
         except DAMAGE:
             continue  # reported by `open_remembered`
     return frozenset(sizes)
@@ -61,10 +62,10 @@ def open_checkpoints(examination: Examination, reading: LogReading) -> None:
 def judge_witnesses(examination: Examination, reading: LogReading) -> None:
     """No cosignature by a pinned witness is false; the newest checkpoint has as many as asked for."""
     path = examination.settings.trust / "witnesses.vkey"
-    if not path.exists():
-        return
     try:
-        pinned = pinned_witnesses(path.read_text("utf-8"))
+        pinned = pinned_witnesses(read_trusted(path).decode("utf-8"))
+    except FileNotFoundError:
+        return
     except (OSError, ValueError) as error:
         examination.gap("witness-keys", str(path), "keys of witnesses, one a line", str(error))
         return
@@ -86,7 +87,7 @@ def open_remembered(examination: Examination, reading: LogReading) -> None:
     known: tuple[PublicKey, ...] = (*reading.keys.keys, *reading.keys.absent)
     for path in _kept_outside(examination):
         try:
-            head = TreeHead.parse(open_note(path.read_bytes(), *known))
+            head = TreeHead.parse(open_note(read_trusted(path), *known))
         except (OSError, ValueError) as error:
             examination.gap("remembered-checkpoint", str(path), "a checkpoint of this log", str(error))
         else:
@@ -109,4 +110,10 @@ def judge_remembered(examination: Examination, reading: LogReading) -> None:
 
 
 def _kept_outside(examination: Examination) -> list[Path]:
-    return sorted(examination.settings.trust.glob("*.checkpoint"))
+    trust = examination.settings.trust
+    try:
+        return kept_checkpoints(trust)
+    except OSError as error:
+        expected = "a folder that can be listed"
+        examination.gap("remembered-checkpoint", str(trust), expected, str(error))
+        return []

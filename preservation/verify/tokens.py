@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from cryptography import x509
 
 from preservation.custody import CLOCK_TOLERANCE, checkpoint_key
 from preservation.errors import TokenRejected
 from preservation.model.tables import TIMESTAMPS, Row
-from preservation.timestamp import Expectation, TokenFacts, check_token, read_lists
+from preservation.timestamp import Expectation, TokenFacts, check_token, read_lists, read_roots
 from preservation.verify.anchored import judge_anchors
 from preservation.verify.batches import BATCH_KEY
 from preservation.verify.examination import Examination
@@ -18,6 +19,7 @@ from preservation.verify.files import HeldFiles
 from preservation.verify.log import LogReading
 from preservation.verify.rows import parse_table
 from preservation.verify.seals import ACCEPTED, SEALED, Seal, StampClaim
+from preservation.verify.trusted_files import read_trusted
 from preservation.verify.trusted_time import TrustedTime
 
 TEST_WARNING = "its tokens prove nothing about time: trial and test use only"
@@ -131,7 +133,13 @@ def _judge_stamp(
     judge: TokenJudge, seal: Seal, stamp: StampClaim, known: dict[str, TokenFacts]
 ) -> TokenFacts | None:
     key = stamp.token_key
-    if key is None or key in known:
+    if key is None:
+        return None
+    if key != f"log/tokens/{seal.checkpoint_size:012}/{stamp.authority}.tsr":
+        expected = f"a token of {stamp.authority} over its own checkpoint"
+        judge.examination.broken("token", seal.key, expected, key)
+        return None
+    if key in known:
         return None
     if key not in seal.files:
         judge.examination.broken("token", seal.key, f"{key} among its files", "not named")
@@ -151,12 +159,12 @@ def _roots(examination: Examination, authority: str) -> bytes | None:
     """The pinned roots of the authority; never those that the archive holds."""
     path = examination.settings.trust / f"{authority}.pem"
     try:
-        return path.read_bytes()
-    except OSError as error:
-        examination.gap(
-            "no-trusted-roots", authority, f"root certificates in {path}", f"{error.strerror}"
-        )
+        content = read_trusted(path)
+        read_roots(content)
+    except (OSError, ValueError) as error:
+        examination.gap("no-trusted-roots", authority, f"root certificates in {path}", f"{error}")
         return None
+    return content
 
 
 def _policies(examination: Examination, authority: str) -> tuple[str, ...]:
@@ -170,10 +178,18 @@ def _lists(examination: Examination, claim: TokenClaim) -> bytes:
     key = claim.key.removesuffix(".tsr") + ".crl.pem"
     kept = examination.read(key) if key in examination.named and key in examination.keys else b""
     path = examination.settings.trust / f"{claim.authority}.crl.pem"
-    return b"".join(
-        _readable(examination, named, content)
-        for named, content in ((key, kept), (str(path), path.read_bytes() if path.exists() else b""))
-    )
+    return _readable(examination, key, kept) + _brought(examination, path)
+
+
+def _brought(examination: Examination, path: Path) -> bytes:
+    """The lists in a file of the trust folder, if it is there."""
+    try:
+        return _readable(examination, str(path), read_trusted(path))
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        examination.gap("revocation-list", str(path), "readable revocation lists", f"{error}")
+        return b""
 
 
 def _readable(examination: Examination, subject: str, content: bytes) -> bytes:
@@ -182,6 +198,8 @@ def _readable(examination: Examination, subject: str, content: bytes) -> bytes:
     except ValueError as error:
         examination.gap("revocation-list", subject, "readable revocation lists", f"{error}")
         return b""
+    if content and not found:
+        examination.gap("revocation-list", subject, "revocation lists in PEM", "none in it")
     return content if found else b""
 
 

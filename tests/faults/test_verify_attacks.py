@@ -823,3 +823,113 @@ def test_fewer_witnesses_than_asked_for_are_a_gap(witnessed):
 
     gaps = [finding.rule for finding in verdict.findings if finding.severity is Severity.GAP]
     assert gaps == ["witness-missing"]
+
+
+# Well-formed bytes with values that nobody thought of, behind the true key where it takes one.
+
+
+@pytest.mark.parametrize("text", ["9999-12-31T23:59:59.999999Z", "0001-01-01T00:00:00.000000Z"])
+def test_an_entry_at_the_end_of_all_times_is_found(archive, text):
+    key = segment_key(0)
+
+    _rewrite_json(archive, key, lambda entry: entry.update(at=text, event_at=text))
+    archive.overwrite(key, archive.store.read(key) + b"\n")
+
+    assert "log-entry" in {rule for rules in _broken(archive).values() for rule in rules}
+
+
+def _reseal(archive: SmallArchive, change) -> str:
+    """Change a seal, signed with the log's own key."""
+    key = _only(archive, "seals/batch-0002")
+    document = json.loads(archive.store.read(key))
+    bare = {name: value for name, value in document.items() if name not in {"public_key", "signature"}}
+    change(bare)
+    archive.overwrite(key, sign_document(bare, archive.key))
+    return key
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda seal: seal.update(timestamps=["x"]), id="no stamp"),
+        pytest.param(lambda seal: seal.update(timestamps=[None]), id="nothing"),
+        pytest.param(lambda seal: seal.update(anchors=["x"]), id="no anchor"),
+        pytest.param(lambda seal: seal.update(time_quorum=0), id="no quorum"),
+        pytest.param(
+            lambda seal: seal.update(timestamps=seal["timestamps"] * 2, time_quorum=2),
+            id="one authority for two",
+        ),
+    ],
+)
+def test_a_seal_with_meaningless_members_is_found_whoever_signed_it(archive, change):
+    key = _reseal(archive, change)
+
+    assert "seal" in _broken(archive)[key]
+
+
+def test_one_token_does_not_count_for_two_authorities(archive):
+    def borrow(seal: dict) -> None:
+        [stamp] = seal["timestamps"]
+        seal.update(timestamps=[stamp, stamp | {"authority": "another"}], time_quorum=2)
+
+    key = _reseal(archive, borrow)
+    archive.settings = replace(archive.settings, time_quorum=2)
+
+    assert "token" in _broken(archive)[key]
+
+
+@pytest.mark.parametrize("detail", [[], None, "x", 3], ids=repr)
+def test_an_event_about_a_token_that_says_nothing_is_found(archive, detail):
+    batch = Batch(archive, 4)
+    batch.event_details.append(("timestamping", detail))
+    batch.build()
+    batch.publish()
+    batch.append()
+    batch.seal()
+
+    assert "timestamping-event" in {rule for rules in _broken(archive).values() for rule in rules}
+
+
+# What the verifier trusts, in bad order: the archive isn't to blame.
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda path: path.mkdir(), id="folder"),
+        pytest.param(os.mkfifo, id="pipe"),
+        pytest.param(lambda path: path.write_bytes(b"garbage"), id="garbage"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("log.vkey", "no-trusted-key"),
+        ("test-authority.pem", "no-trusted-roots"),
+        ("test-authority.crl.pem", "revocation-list"),
+        ("witnesses.vkey", "witness-keys"),
+        ("kept.checkpoint", "remembered-checkpoint"),
+    ],
+)
+def test_what_can_not_be_read_in_the_trust_folder_is_a_gap(single, tmp_path, spoil, name, rule):
+    archive = single.copy(tmp_path / "home")
+    path = archive.home / "trust" / name
+    path.unlink(missing_ok=True)
+    spoil(path)
+
+    verdict = archive.verify()
+
+    assert verdict.exit_code == 4
+    assert rule in {finding.rule for finding in verdict.findings}
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_kept_checkpoints_that_can_not_be_listed_are_missed(archive):
+    trust = archive.home / "trust"
+    trust.chmod(0o100)
+
+    verdict = archive.verify()
+    trust.chmod(0o700)
+
+    assert verdict.exit_code == 4
+    assert "remembered-checkpoint" in {finding.rule for finding in verdict.findings}

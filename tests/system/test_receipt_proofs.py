@@ -281,6 +281,20 @@ def test_what_is_not_trusted_here_is_a_gap_and_no_lie(held):
         (trust / name).write_bytes(kept)
 
 
+@pytest.mark.parametrize("name", ["test-authority.pem", "test-authority.crl.pem", "x.checkpoint"])
+def test_what_can_not_be_read_of_what_is_trusted_refutes_nothing(held, name):
+    folder, trust = held
+    (trust / name).unlink(missing_ok=True)
+    os.mkfifo(trust / name)
+
+    verdict = check_receipt(folder, trust)
+
+    assert not verdict.broken
+    assert {"no-trusted-roots", "revocation-list", "remembered-checkpoint"} & {
+        finding.rule for finding in verdict.findings
+    }
+
+
 def test_a_checkpoint_seen_elsewhere_shows_that_the_log_was_rewritten(sent, held):
     folder, trust = held
     proof = json.loads((folder / "proof.json").read_bytes())

@@ -14,6 +14,7 @@ from preservation.verify.receipt.log import heads_of, judge_entries, judge_growt
 from preservation.verify.receipt.parts import Proof, Receipt, read_proof, read_receipt
 from preservation.verify.receipt.rows import judge_promises, judge_rows
 from preservation.verify.receipt.tokens import judge_tokens
+from preservation.verify.trusted_files import read_trusted
 from preservation.verify.verdict import Verdict
 
 
@@ -76,7 +77,7 @@ def _judge_signature(check: Check, receipt: Receipt) -> None:
     """Step 1."""
     path = check.trust / "receipt.pub.pem"
     try:
-        key = load_pem_public_key(path.read_bytes())
+        key = load_pem_public_key(read_trusted(path))
     except (OSError, ValueError, UnsupportedAlgorithm) as error:
         check.gap("no-trusted-receipt-key", str(path), "the public key of receipts", str(error))
         return

@@ -12,6 +12,7 @@ from preservation.custody.notes import open_note
 from preservation.custody.rotation import KeyChain, pinned_keys, rotations_in
 from preservation.verify.receipt.finding import Check
 from preservation.verify.receipt.parts import Proof
+from preservation.verify.trusted_files import kept_checkpoints, read_trusted
 
 
 def key_chain(check: Check, proof: Proof) -> KeyChain | None:
@@ -22,7 +23,7 @@ def key_chain(check: Check, proof: Proof) -> KeyChain | None:
     """
     path = check.trust / "log.vkey"
     try:
-        pinned = pinned_keys(path.read_text("utf-8"))
+        pinned = pinned_keys(read_trusted(path).decode("utf-8"))
     except (OSError, ValueError) as error:
         check.gap("no-trusted-key", str(path), "the log's public keys", str(error))
         return None
@@ -61,7 +62,9 @@ def _head(note: bytes, size: int, chain: KeyChain) -> TreeHead:
 def _witnesses(check: Check) -> tuple[CosignerKey, ...]:
     path = check.trust / "witnesses.vkey"
     try:
-        return pinned_witnesses(path.read_text("utf-8")) if path.exists() else ()
+        return pinned_witnesses(read_trusted(path).decode("utf-8"))
+    except FileNotFoundError:
+        return ()
     except (OSError, ValueError) as error:
         check.gap("no-trusted-witness", str(path), "witnesses' public keys", str(error))
         return ()
@@ -107,14 +110,23 @@ def judge_growth(check: Check, proof: Proof, heads: Mapping[int, TreeHead], chai
             )
     for size in sorted(heads.keys() - joined):
         check.broken("consistency", f"checkpoint {size}", "joined to the newest", "it isn't")
-    for path in sorted(check.trust.glob("*.checkpoint")):
+    for path in _kept(check):
         _judge_remembered(check, path, heads, chain)
+
+
+def _kept(check: Check) -> list[Path]:
+    try:
+        return kept_checkpoints(check.trust)
+    except OSError as error:
+        expected = "a folder that can be listed"
+        check.gap("remembered-checkpoint", str(check.trust), expected, str(error))
+        return []
 
 
 def _judge_remembered(check: Check, path: Path, heads: Mapping[int, TreeHead], chain: KeyChain) -> None:
     """A checkpoint seen elsewhere has the same root; of other sizes nothing can be said here."""
     try:
-        head = TreeHead.parse(open_note(path.read_bytes(), *chain.keys))
+        head = TreeHead.parse(open_note(read_trusted(path), *chain.keys))
     except (OSError, ValueError) as error:
         check.note("remembered-checkpoint", str(path), "a checkpoint of this log", str(error))
         return

@@ -6,9 +6,10 @@ from functools import partial
 
 from preservation.custody import CLOCK_TOLERANCE
 from preservation.errors import TokenRejected
-from preservation.timestamp import Expectation, TokenFacts, check_token
+from preservation.timestamp import Expectation, TokenFacts, check_token, read_lists, read_roots
 from preservation.verify.receipt.finding import Check
 from preservation.verify.receipt.parts import GivenToken, Proof
+from preservation.verify.trusted_files import read_trusted
 
 
 def judge_tokens(check: Check, proof: Proof) -> None:
@@ -30,18 +31,36 @@ def judge_tokens(check: Check, proof: Proof) -> None:
 def _facts(check: Check, proof: Proof, token: GivenToken) -> TokenFacts | None:
     """The facts in *token*; None if they can't be had, which is then reported."""
     path = check.trust / f"{token.authority}.pem"
-    if not path.is_file():
-        check.gap("no-trusted-roots", token.authority, f"root certificates in {path}", "none")
+    try:
+        roots = read_trusted(path)
+        read_roots(roots)
+    except (OSError, ValueError) as error:
+        check.gap("no-trusted-roots", token.authority, f"root certificates in {path}", f"{error}")
         return None
     if token.size not in proof.notes:
         check.broken("token", f"token over {token.size}", "a checkpoint here", "none")
         return None
-    expectation = Expectation(authority=token.authority)
+    expectation = Expectation(authority=token.authority, lists_pem=_later_lists(check, token.authority))
     try:
-        return check_token(token.response, proof.notes[token.size], path.read_bytes(), expectation)
+        return check_token(token.response, proof.notes[token.size], roots, expectation)
     except TokenRejected as error:
         check.broken("token", f"checkpoint {token.size}", "a token over it", error.message)
         return None
+
+
+def _later_lists(check: Check, authority: str) -> bytes:
+    """Revocation lists that the verifier brought along; what can't be read is reported."""
+    path = check.trust / f"{authority}.crl.pem"
+    try:
+        content = read_trusted(path)
+        if content and not read_lists(content):
+            check.gap("revocation-list", str(path), "revocation lists in PEM", "none in it")
+    except FileNotFoundError:
+        return b""
+    except (OSError, ValueError) as error:
+        check.gap("revocation-list", str(path), "readable revocation lists", f"{error}")
+        return b""
+    return content
 
 
 def _judge_facts(check: Check, proof: Proof, token: GivenToken, facts: TokenFacts) -> None:
