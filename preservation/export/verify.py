@@ -373,7 +373,9 @@ def read_remembered(case: Case, path: Path) -> None:
 
 def read_later_lists(case: Case, path: Path) -> None:
     """Revocation lists that were got since."""
-    case.pins.lists += revocation_lists(read_small(path, LARGEST_CERTIFICATES))
+    lists = revocation_lists(read_small(path, LARGEST_CERTIFICATES))
+    require(lists, "no revocation list in PEM is in it")
+    case.pins.lists += lists
 
 
 def key_lines(path: Path) -> list[str]:

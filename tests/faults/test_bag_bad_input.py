@@ -232,6 +232,15 @@ def test_what_can_not_be_read_in_the_trust_folder_refutes_nothing(bag, trust, na
     assert {"no-trusted-roots", "trust-unreadable"} & {f.rule for f in case.findings.values()}
 
 
+def test_a_revocation_list_that_is_not_in_pem_is_not_passed_over(bag, trust):
+    (trust / "test-authority.crl.pem").write_bytes(b"\x30\x00")
+    case = verify.Case(trust, bag=bag)
+
+    verify.verify_bag(case)
+
+    assert (case.exit_code, case.severities["gap", "trust-unreadable"]) == (4, 1)
+
+
 def test_a_checkpoint_that_was_kept_and_is_gone_is_missed(bag, trust):
     (trust / "x.checkpoint").symlink_to(trust / "gone")
     case = verify.Case(trust, bag=bag)
