@@ -890,6 +890,16 @@ def test_an_event_about_a_token_that_says_nothing_is_found(archive, detail):
     assert "timestamping-event" in {rule for rules in _broken(archive).values() for rule in rules}
 
 
+def test_a_signed_checkpoint_over_more_entries_than_anyone_has_is_found_at_once(archive):
+    size = 999_999_999_999
+    head = TreeHead(archive.key.public.name, size, b"\1" * 32)
+    archive.overwrite(checkpoint_key(size), sign_note(head.text, archive.key))
+
+    found = {rule for rules in _broken(archive).values() for rule in rules}
+
+    assert "log-entries-missing" in found
+
+
 # What the verifier trusts, in bad order: the archive isn't to blame.
 
 
