@@ -16,6 +16,7 @@ from preservation.cli.options import (
     home_option,
     json_option,
     named_home,
+    print_findings,
     print_json,
     print_table,
     settings_of,
@@ -373,9 +374,6 @@ def _print_answer(answer: SubmissionAnswer, document: dict[str, Any]) -> None:
 
 
 def _print_verdict(verdict: Verdict) -> None:
-    for finding in verdict.findings:
-        click.echo(f"{finding.severity.upper()}  {finding.subject}: {finding.rule}")
-        if finding.expected or finding.observed:
-            click.echo(f"    expected {finding.expected}; observed {finding.observed}")
+    print_findings(verdict.findings)
     click.echo(", ".join(f"{count} {name}" for name, count in verdict.counts.items()))
     click.echo(f"Verdict: {verdict.verdict.upper()}")

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from preservation import clock
+from preservation.model.findings import Finding
 from preservation.settings import Settings, load
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -58,6 +59,20 @@ def print_table(rows: Sequence[Mapping[str, object]], columns: Iterable[str]) ->
         )
 
 
+def print_findings(findings: Iterable[Finding]) -> None:
+    """Print what was seen, each finding on two lines."""
+    for finding in findings:
+        click.echo(f"{finding.severity.upper()}  {on_one_line(finding.subject)}: {finding.rule}")
+        if finding.expected or finding.observed:
+            expected, observed = on_one_line(finding.expected), on_one_line(finding.observed)
+            click.echo(f"    expected {expected}; observed {observed}")
+
+
+def on_one_line(text: str) -> str:
+    """*text* without anything that could steer a terminal: names and pages are others' words."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 class Progress:
     """Says on standard error what happens, each line with the seconds since the start."""
 
@@ -70,7 +85,7 @@ class Progress:
 
 def _cell(value: object) -> str:
     text = "" if value is None else str(value)
-    return text.replace("\n", " ")
+    return on_one_line(text.replace("\n", " "))
 
 
 def _remember_home(context: click.Context, _: click.Parameter, value: Path | None) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from preservation.cli.commands import preserve
-from preservation.cli.options import home_option, json_option, print_json, settings_of
+from preservation.cli.options import home_option, json_option, print_findings, print_json, settings_of
 from preservation.errors import BadInput
 
 if TYPE_CHECKING:
@@ -74,9 +74,7 @@ def receipt_check(folder: Path, *, trust: Path, as_json: bool) -> int:
 
 
 def _print(verdict: Verdict) -> None:
-    for finding in verdict.findings:
-        click.echo(f"{finding.severity.upper()}  {finding.subject}: {finding.rule}")
-        click.echo(f"    expected {finding.expected}; observed {finding.observed}")
+    print_findings(verdict.findings)
     click.echo(", ".join(f"{count} {name}" for name, count in verdict.counts.items()))
     click.echo(f"Trusted time: {verdict.trusted_time}")
     click.echo(f"Verdict: {verdict.verdict.upper()}")
