@@ -138,6 +138,8 @@ PIECE = 1 << 18
 MOST_FINDINGS_A_RULE = 100
 MOST_OF_A_NAME = 16
 """Certificates of one authority that are tried, each with openssl."""
+MOST_IN_A_CHAIN = 64
+"""Certificates, or revocation lists, that lie beside one token."""
 LONGEST_IDENTIFIER = 64
 OPENSSL_SECONDS = 60
 
@@ -2025,6 +2027,8 @@ def is_issued(case: Case, found: RevocationList) -> bool:
     """Whether the list is signed by a certificate of its issuer that the pinned roots vouch for."""
     roots = pinned_roots(case, found.name.rpartition("/")[2][: -len(".crl.pem")])
     chain = beside(case, found.name[: -len(".crl.pem")] + ".tsr", ".chain.pem")
+    count = len(PEM_CERTIFICATE.findall(chain))
+    require(count <= MOST_IN_A_CHAIN, f"{count} certificates lie beside it")
     blocks = [
         block
         for block in sorted(set(PEM_CERTIFICATE.findall(roots + chain)))
@@ -3165,7 +3169,9 @@ class RevocationList(NamedTuple):
 
 def revocation_lists(text: bytes) -> list[RevocationList]:
     """The lists in PEM."""
-    return [read_list(der(unwrapped(block))) for block in PEM_LIST.findall(text)]
+    blocks = PEM_LIST.findall(text)
+    require(len(blocks) <= MOST_IN_A_CHAIN, f"it holds {len(blocks)} lists")
+    return [read_list(der(unwrapped(block))) for block in blocks]
 
 
 def read_list(element: Der) -> RevocationList:

@@ -158,6 +158,21 @@ def test_a_revocation_list_made_to_hang_the_check_is_left(bag, trust, content):
     assert process_time() - started < 30
 
 
+def test_thousands_of_revocation_lists_beside_a_token_are_left(bag, trust):
+    path = next(bag.glob("data/log/tokens/*/*.crl.pem"))
+    begin, end = b"-----BEGIN X509 CRL-----\n", b"-----END X509 CRL-----\n"
+    numbers = (base64.encodebytes(number.to_bytes(4, "big")) for number in range(100_000))
+    path.write_bytes(b"".join(begin + number + end for number in numbers))
+    refresh(bag)
+    started = process_time()
+
+    case = verify.Case(trust, bag=bag)
+    verify.verify_bag(case)
+
+    assert "it holds 100000 lists" in {finding.observed for finding in case.findings.values()}
+    assert process_time() - started < 30
+
+
 def test_a_body_in_a_million_chunks_is_joined_in_bearable_time():
     block = SimpleNamespace(pieces=lambda: iter([b"1\r\nX\r\n" * 40_000] * 25))
     started = process_time()
