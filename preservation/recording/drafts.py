@@ -16,6 +16,9 @@ from preservation.recording.model import (
     WebSocketFrame,
 )
 
+MOST_INTERIM = 1000
+"""Interim answers that are told of one exchange; a server may send them for ever."""
+
 _HELD_BYTES = 1 << 17
 
 TemporaryFile = Callable[[], Path]
@@ -146,6 +149,13 @@ class ExchangeDraft:
         """Say why there is no whole response; what was said first stands."""
         self.truncated = self.truncated or truncated
         self.details.append(detail)
+
+    def take_interim(self, message: MessageDraft, losses: Losses) -> None:
+        """Keep *message*, unless too many came before it."""
+        if len(self.interim) < MOST_INTERIM:
+            self.interim.append(message.message())
+        else:
+            losses.lose(Side.SERVER, len(message.head), f"more than {MOST_INTERIM} interim answers")
 
     def exchange(self) -> RecordedExchange:
         """The exchange as it stands."""

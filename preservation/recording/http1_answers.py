@@ -114,7 +114,7 @@ class AnswerReader:
         self._has_answered = True
         # RFC 9110 15.2.2: after a 101 this is no longer HTTP.
         if is_interim(line.status) and line.status != 101 and self._is_oldest(draft):
-            draft.interim.append(message.message())
+            draft.take_interim(message, self._dialogue.losses)
             self._take = self._start
             return
         draft.status = line.status

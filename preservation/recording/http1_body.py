@@ -105,7 +105,7 @@ def request_body_end(head: bytes, fields: Fields) -> BodyEnd:
     """RFC 9112 6.3, 6 and 7: without a length or chunks a request has no body."""
     if is_chunked(head):
         return AfterLastChunk()
-    lengths = _lengths(fields)
+    lengths = lengths_in(fields)
     return AfterLength(lengths.pop() if len(lengths) == 1 else 0)
 
 
@@ -115,7 +115,7 @@ def response_body_end(head: bytes, fields: Fields, line: StatusLine, *, method: 
         return AfterLength(0)
     if is_chunked(head):
         return AfterLastChunk()
-    lengths = _lengths(fields)
+    lengths = lengths_in(fields)
     if len(lengths) > 1:
         return AtClose(fault=f"contradicting lengths: {', '.join(map(str, sorted(lengths)))}")
     # 205 has no content either (RFC 9110 15.3.6), whatever a server then sends.
@@ -124,7 +124,7 @@ def response_body_end(head: bytes, fields: Fields, line: StatusLine, *, method: 
     return AfterLength(lengths.pop() if lengths else 0)
 
 
-def _lengths(fields: Fields) -> set[int]:
-    """All lengths that are announced; what isn't a decimal number counts for nothing."""
+def lengths_in(fields: Fields) -> set[int]:
+    """All lengths that *fields* announce; what isn't a decimal number counts for nothing."""
     values = (_LENGTH.fullmatch(value) for value in values_of(fields, "content-length"))
     return {int(value[1]) for value in values if value}

@@ -140,7 +140,7 @@ def is_interim(status: int | None) -> bool:
 def values_of(fields: Fields, name: str) -> list[str]:
     """All elements of the list-valued field *name* (lower-case), in order (RFC 9110 5.6.1)."""
     listed = (v for k, v in fields if k.lower() == name)
-    return [element for value in listed for part in value.split(",") if (element := part.strip())]
+    return [element for value in listed for part in value.split(",") if (element := part.strip(" \t"))]
 
 
 def first_value(fields: Fields, name: str) -> str:

@@ -174,7 +174,7 @@ class Http2Decoder:
         text = headers.pseudo.get(":status", "")
         status = int(text) if len(text) == 3 and text.isascii() and text.isdigit() else None
         if is_interim(status):
-            draft.interim.append(message.message())
+            draft.take_interim(message, self._losses)
             return
         draft.response, draft.status, draft.answered_at = message, status, at
         if status is None:

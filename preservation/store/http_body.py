@@ -40,7 +40,7 @@ def is_chunked(head: bytes) -> bool:
     if version is None or (version[1], version[2]) < (b"1", b"1"):
         return False
     values = _TRANSFER_ENCODING.findall(_FOLD.sub(b" ", head))
-    return any(coding.strip().lower() == b"chunked" for v in values for coding in v.split(b","))
+    return any(coding.strip(b" \t").lower() == b"chunked" for v in values for coding in v.split(b","))
 
 
 class ChunkedFraming:

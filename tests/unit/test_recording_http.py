@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from preservation.recording.drafts import MOST_INTERIM
 from preservation.recording.http1_head import RequestLine, StatusLine, fields_of, target_url
 from preservation.recording.model import End, Framing, Side
 from tests.fakes.recorded_connections import (
@@ -166,6 +167,30 @@ def test_interim_answers_are_kept_apart(read):
 
     assert [message.head for message in exchange.interim] == [go_on, hints, hints]
     assert (exchange.status, body_of(exchange.response)) == (200, b"hi")
+
+
+def test_a_flood_of_interim_answers_is_told_up_to_a_number(read):
+    go_on = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+    decoded = read((CLIENT, GET), (SERVER, go_on * (MOST_INTERIM + 3) + OK))
+
+    (exchange,) = decoded.exchanges
+    assert len(exchange.interim) == MOST_INTERIM
+    assert (exchange.status, body_of(exchange.response)) == (200, b"hi")
+    assert decoded.undecoded == {"server": 3 * len(go_on)}
+    assert decoded.fault == f"more than {MOST_INTERIM} interim answers"
+
+
+@pytest.mark.parametrize("blank", [b"\x0b", b"\x0c", b"\xa0"])
+def test_what_browsers_take_for_no_blank_is_none(blank, read):
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: %schunked\r\nContent-Length: %s1\r\n\r\n" % (
+        blank,
+        blank,
+    )
+
+    (exchange,) = read((CLIENT, GET), (SERVER, head + b"hello"), ends=SERVER_CLOSED).exchanges
+
+    assert (exchange.response.framing, body_of(exchange.response)) == (Framing.IDENTITY, b"hello")
 
 
 def test_a_chunked_body_is_kept_with_its_framing_and_trailers(read):
