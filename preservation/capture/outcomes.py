@@ -43,6 +43,9 @@ STATUS_CLASS_REASONS: dict[int, Reason | None] = {
 }
 """What any other status means, by its first digit."""
 
+PART_ALONE = Failure(reason=Reason.TRUNCATED, error_class="PartialContent")
+"""Of an answer that is a part of something (206), where all of it was asked for."""
+
 ENDING_REASONS: dict[Ending, Reason] = {
     Ending.NETWORK_REFUSED: Reason.PRIVATE_NETWORK_REFUSED,
     Ending.PORT_REFUSED: Reason.UNSUPPORTED_SITE,
@@ -129,7 +132,8 @@ def retry_after_s(value: str | None, *, at: datetime) -> int | None:
         return None
     text = value.strip()
     if text.isascii() and text.isdigit():
-        return min(int(text), 1 << 31)
+        # Python reads no number of more than 4300 digits.
+        return min(int(text.lstrip("0")[:11] or "0"), 1 << 31)
     try:
         moment = parsedate_to_datetime(text)
     except (TypeError, ValueError):

@@ -15,8 +15,8 @@ from preservation.replay.bodies import Bodies
 from preservation.replay.index import Key, Recorded, ReplayIndex, body_digest, key_of
 from preservation.replay.records import Fields, field_of
 
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.IGNORECASE)
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)", re.IGNORECASE)
+_RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})", re.IGNORECASE)
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)", re.IGNORECASE)
 _OF_THE_WIRE = frozenset(
     {
         "connection",

@@ -69,6 +69,7 @@ def test_every_status_has_one_meaning(status, reason):
     [
         ("120", 120), (" 0 ", 0), ("Thu, 12 Mar 2026 12:01:00 GMT", 60), ("Thu, 12 Mar 2026 11:00:00 GMT", 0),
         ("soon", None), ("-5", None), ("", None), (None, None), ("99999999999999", 1 << 31), ("1.5", None),
+        ("9" * 6000, 1 << 31), ("0" * 6000 + "7", 7),
     ],
 )  # fmt: skip
 def test_retry_after_is_a_number_or_a_date(value, seconds):

@@ -8,6 +8,7 @@ machine.
 
 from __future__ import annotations
 
+import re
 import ssl
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -118,7 +119,9 @@ def _trusting(handler: type, job: PostJob) -> type:
         answer = base._send(self, request)  # noqa: SLF001
         length = answer.headers.get("Content-Length") or ""
         # An answer that doesn't state its length may be of any.
-        carried["bytes"] += int(length) if length.isdigit() else job.largest_recorded_bytes
+        carried["bytes"] += (
+            int(length) if re.fullmatch("[0-9]{1,19}", length) else job.largest_recorded_bytes
+        )
         return answer
 
     # yt-dlp knows a handler by the name of its class.
