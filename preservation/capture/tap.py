@@ -204,7 +204,8 @@ class Recorded:
         Where the recording stopped at its limit, or can't be read, the client's own bytes stand in.
         """
         told = self.of_label(seen.label) if seen.label else []
-        found = told[-1] if told else None
+        # What a server adds without being asked answers nothing.
+        found = next((one for one in reversed(told) if one.method), None)
         if found is None or found.response is None or found.status != seen.status:
             return _by_client(seen)
         is_cut = self.decoded[found.connection].connection.is_cut

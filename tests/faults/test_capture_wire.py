@@ -114,6 +114,101 @@ def test_a_head_that_breaks_off_is_no_answer(torn, attempt):
     assert made.result.http_status is None
 
 
+PART = b"HTTP/1.1 206 Partial Content\r\nContent-Length: 2\r\n%s\r\nok"
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        b"", b"Content-Range: bytes 0-1/100\r\n", b"Content-Range: bytes 3-4/5\r\n", b"Content-Range: bytes 0-1/*\r\n",
+        b"Content-Type: multipart/byteranges; boundary=x\r\n", b"Content-Range: bytes 0-1/%s\r\n" % (b"2" * 6000),
+    ],
+)  # fmt: skip
+def test_a_part_that_nobody_asked_for_is_not_taken_for_the_file(place, attempt):
+    with RawServer(PART % place) as server:
+        made = attempt(FILE, server.url())
+
+    assert (made.result.outcome, made.result.reason, made.result.error_class) == (
+        Outcome.NOT_CAPTURED, Reason.TRUNCATED, "PartialContent",
+    )  # fmt: skip
+    assert made.only(Role.PARTIAL) == b"ok"
+
+
+def test_a_part_that_is_all_of_it_is_the_file(attempt):
+    with RawServer(PART % b"Content-Range: bytes 0-1/2\r\n") as server:
+        made = attempt(FILE, server.url())
+
+    assert made.result.outcome is Outcome.CAPTURED
+    assert made.only(Role.FILE) == b"ok"
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("answer", [OK, CHUNKED + b"2\r\nok\r\n0\r\n\r\n"], ids=["length", "chunks"])
+def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_file(answer, attempt):
+    stray = OK.replace(b"ok", b"no")
+    with RawServer(answer + stray) as server:
+        made = attempt(FILE, server.url())
+
+    assert made.result.outcome is Outcome.CAPTURED
+    assert made.only(Role.FILE) == b"ok"
+
+
+@pytest.mark.parametrize(
+    ("chunks", "held"),
+    [
+        (b"2\r\nokay0\r\n\r\n", [b"ok"]), (b"0x2\r\nok\r\n0\r\n\r\n", []), (b"+2\r\nok\r\n0\r\n\r\n", []),
+        (b"1_0\r\n0123456789abcdef\r\n0\r\n\r\n", []), (b"2\r\nok\r\n0\r\n", [b"ok"]),
+        (b"2;" + b"x" * 70000 + b"\r\nok\r\n0\r\n\r\n", []),
+    ],
+)  # fmt: skip
+def test_chunks_that_a_browser_would_refuse_are_no_plain_success(chunks, held, attempt):
+    with RawServer(CHUNKED + chunks) as server:
+        made = attempt(FILE, server.url())
+
+    assert (made.result.outcome, made.result.reason) == (Outcome.NOT_CAPTURED, Reason.TRUNCATED)
+    assert [made.content(kept) for kept in made.of_role(Role.PARTIAL)] == held
+
+
+def test_chunks_with_bare_line_feeds_are_read_as_browsers_read_them(attempt):
+    with RawServer(CHUNKED + b"2\nok\n0\n\n") as server:
+        made = attempt(FILE, server.url())
+
+    assert made.result.outcome is Outcome.CAPTURED, made.result.error_detail
+    assert made.only(Role.FILE) == b"ok"
+
+
+@pytest.mark.parametrize("length", [b"+2", b"0_2", b"2_0"])
+def test_what_is_no_length_ends_no_body(length, attempt):
+    with RawServer(OK.replace(b"2\r\n\r\nok", length + b"\r\n\r\nokay, all of it")) as server:
+        made = attempt(FILE, server.url())
+
+    kept = made.of_role(Role.FILE) + made.of_role(Role.PARTIAL)
+    assert [made.content(one) for one in kept] == [b"okay, all of it"]
+
+
+@pytest.mark.parametrize("lengths", [b"2, 4", b"4\r\nContent-Length: 2"])
+def test_lengths_that_contradict_each_other_are_the_servers_fault(lengths, attempt):
+    with RawServer(OK.replace(b"2\r\n\r\nok", lengths + b"\r\n\r\nokay")) as server:
+        made = attempt(FILE, server.url())
+
+    assert (made.result.reason, made.result.error_class) == (
+        Reason.SERVER_ERROR,
+        "ContradictingLengths",
+    )
+
+
+def test_a_redirect_whose_body_breaks_off_still_leads_on(attempt):
+    redirect = b"HTTP/1.1 302 Found\r\nLocation: /there\r\nContent-Length: 9\r\n\r\ngo"
+    with RawServer(redirect, OK) as server:
+        made = attempt(FILE, server.url("/here"))
+
+    assert made.result.outcome is Outcome.CAPTURED, made.result.error_detail
+    assert made.only(Role.FILE) == b"ok"
+    assert [one.url for one in made.result.redirects] == [server.url("/here")]
+
+
 def test_a_broken_transfer_is_gone_on_with_and_its_pieces_are_on_record(attempt):
     with RawServer(opening(300), rest(300, 900), rest(900)) as server:
         made = attempt(FILE, server.url("/film.bin"))

@@ -13,8 +13,9 @@ from preservation.capture.evidence import AttemptEvidence, Exchange, header
 from preservation.capture.fetch.fetched import Fetched
 from preservation.capture.fetch.html_text import html_text
 from preservation.capture.fetch.pieces import keep_pieces
+from preservation.capture.fetch.resuming import is_part
 from preservation.capture.flags import Shown, flags_of
-from preservation.capture.outcomes import Failure, retry_after_s, status_failure
+from preservation.capture.outcomes import PART_ALONE, Failure, retry_after_s, status_failure
 from preservation.capture.tap import Recorded, digest_of, tls_words
 from preservation.model.captures import CaptureResult, ContentFlag, Derivation, Redirect
 from preservation.model.vocabulary import Outcome, Role
@@ -35,7 +36,10 @@ def failure_of(fetched: Fetched) -> Failure | None:
     """
     if fetched.failure is not None or fetched.final is None:
         return fetched.failure
-    return status_failure(fetched.final.status)
+    final = fetched.final
+    if is_part(final.status, final.response_headers):
+        return PART_ALONE
+    return status_failure(final.status)
 
 
 def verdict_of(fetched: Fetched) -> tuple[Outcome, Failure | None]:
@@ -61,7 +65,8 @@ def role_of_final(failure: Failure | None, fetched: Fetched, content: Role) -> R
         return content
     if not final.size_bytes:
         return None
-    return Role.ERROR_BODY if final.truncated is None else Role.PARTIAL
+    is_refusal = final.truncated is None and final.status != 206
+    return Role.ERROR_BODY if is_refusal else Role.PARTIAL
 
 
 def keep_fetched(

@@ -14,7 +14,7 @@ from email.utils import parsedate_to_datetime
 
 Headers = Sequence[tuple[str, str]]
 
-_CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})")
+_CONTENT_RANGE = re.compile(r"bytes\s+(\d{1,19})-(\d{1,19})/(\d{1,19})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +70,14 @@ def length_in(headers: Headers) -> int | None:
     """The whole length that a Content-Range states, in bytes."""
     given = _CONTENT_RANGE.fullmatch(_last_of(headers).get("content-range", "").strip().lower())
     return int(given.group(3)) if given else None
+
+
+def is_part(status: int | None, headers: Headers) -> bool:
+    """Whether an answer holds less than its representation, or doesn't say that it holds all of it."""
+    if status != 206:
+        return False
+    given = _CONTENT_RANGE.fullmatch(_last_of(headers).get("content-range", "").strip().lower())
+    return given is None or int(given[1]) > 0 or int(given[2]) + 1 != int(given[3])
 
 
 def _strong_validator(fields: dict[str, str]) -> str | None:

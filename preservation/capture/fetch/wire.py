@@ -104,7 +104,8 @@ class Wire:
         chain = _Chain(url=url, headers=headers)
         while True:
             call = self._hop(chain)
-            following = redirect_target(call.exchange) if call.exchange and not call.failure else None
+            # What came of a body that leads elsewhere doesn't matter: browsers don't even read it.
+            following = redirect_target(call.exchange) if call.exchange else None
             if following is None:
                 return self._whole(chain, call)
             refusal = self._hop_failure(following, chain)

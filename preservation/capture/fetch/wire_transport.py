@@ -1,8 +1,9 @@
 """How one request leaves: byte-exact target, a TLS context of our own, a patient reader of heads.
 
-http.client (Python 3.11) takes an interim 102 or 103 for the final answer, and gives up on a line
-above 64 KiB and on the 101st field; `PatientResponse` does neither, without touching what other
-users of http.client in this process see.
+http.client (Python 3.11) takes an interim 102 or 103 for the final answer, gives up on a line
+above 64 KiB and on the 101st field, and passes over what stands between chunks in place of a line
+end; `PatientResponse` does none of it, without touching what other users of http.client in this
+process see.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import http.client
 import io
 import ssl
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from requests.adapters import HTTPAdapter
 from urllib3.contrib.socks import (
@@ -23,15 +25,25 @@ from urllib3.contrib.socks import (
 )
 from urllib3.util.ssl_ import create_urllib3_context
 
+from preservation.recording.http1_body import lengths_in
+from preservation.store.http_body import Dechunked, is_chunked
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 LARGEST_HEADS_BYTES = 4 << 20
 """All heads before a body, interim ones included."""
 
-_FRAMING = ("transfer-encoding", "content-length", "connection", "keep-alive", "proxy-connection")
-"""The fields that http.client itself acts on."""
+_CONNECTION = ("connection", "keep-alive", "proxy-connection")
+"""The fields by which http.client itself tells whether the connection stays."""
 
 
 class HeadTooLarge(http.client.HTTPException):
     """The heads of an answer exceed `LARGEST_HEADS_BYTES`."""
+
+
+class ContradictingLengths(http.client.HTTPException):
+    """The server announces more than one length of the body."""
 
 
 class HeadCutShort(http.client.RemoteDisconnected):
@@ -44,20 +56,41 @@ class PatientResponse(http.client.HTTPResponse):
     def begin(self) -> None:
         if self.headers is not None:
             return
-        stream, room = cast("BinaryIO", self.fp), LARGEST_HEADS_BYTES
+        stream, room = cast("io.BufferedReader", self.fp), LARGEST_HEADS_BYTES
         first = b"HTTP/1.1 100"
         while _is_interim(first):
             first, rest = _head_from(stream, room)
             room -= len(first) + sum(map(len, rest))
         fields = _fields_in(rest)
         # http.client decides by these few how the body ends; it never sees the others.
-        seen = first + _framing_of(fields) if first else b""
+        chunked = is_chunked(b"".join([first, *rest]))
+        seen = first + _framing_of(fields, has_length=not chunked) if first else b""
         self.fp = io.BufferedReader(io.BytesIO(seen))
         try:
             super().begin()
         finally:
             self.fp = stream
         self.headers = self.msg = _message_of(fields)
+        if chunked:
+            self.fp = io.BufferedReader(_WholeChunks(stream))
+
+
+class _WholeChunks(Dechunked):
+    """The content of a chunked body, which must come to its end; read as the recording is read."""
+
+    def __init__(self, stream: io.BufferedReader) -> None:
+        super().__init__(cast("BinaryIO", SimpleNamespace(read=stream.read1)))
+        self._stream = stream
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        count = super().readinto(buffer)
+        if not count and not self.is_whole:
+            raise http.client.IncompleteRead(b"")
+        return count
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
 
 
 def _is_interim(first: bytes) -> bool:
@@ -103,16 +136,21 @@ def _fields_in(lines: list[bytes]) -> list[tuple[str, str]]:
     return fields
 
 
-def _framing_of(fields: list[tuple[str, str]]) -> bytes:
+def _framing_of(fields: list[tuple[str, str]], *, has_length: bool) -> bytes:
+    """What http.client has to know; it takes signs and underscores in a length, and any of several.
+
+    Raises:
+        HTTPException: The lengths contradict each other.
+    """
     lines: dict[str, str] = {}
     for name, value in fields:
-        lower = name.lower()
-        if lower in _FRAMING and len(value) < 1024:
-            lines.setdefault(lower, value)
-    codings = lines.get("transfer-encoding", "").lower().replace(" ", "").split(",")
-    if codings[-1] == "chunked":
-        # RFC 9112 6.1: chunked comes last; http.client knows it only alone.
-        lines["transfer-encoding"] = "chunked"
+        if name.lower() in _CONNECTION and len(value) < 1024:
+            lines.setdefault(name.lower(), value)
+    lengths = lengths_in(tuple(fields)) if has_length else set()
+    if len(lengths) > 1:
+        raise ContradictingLengths(", ".join(map(str, sorted(lengths))))
+    if lengths:
+        lines["content-length"] = str(lengths.pop())
     return "".join([*(f"{n}: {v}\r\n" for n, v in lines.items()), "\r\n"]).encode("latin-1")
 
 

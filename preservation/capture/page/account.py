@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from preservation.capture.evidence import header
+from preservation.capture.fetch.resuming import is_part
 from preservation.capture.fetch.wire_request import without_fragment
-from preservation.capture.outcomes import Failure, net_error_failure, status_failure
+from preservation.capture.outcomes import PART_ALONE, Failure, net_error_failure, status_failure
 from preservation.capture.page.join import Doubt, Joined
 from preservation.capture.page.traffic import Load, Traffic
 from preservation.model.captures import CapturedObject, CapturedResource
@@ -81,19 +81,13 @@ def is_whole(exchange: RecordedExchange | None) -> bool:
     """Whether all of the body that the server meant to send is in the recording."""
     if exchange is None or exchange.response is None or exchange.truncated is not None:
         return False
-    return exchange.status != 206 or _is_all(header(exchange.response.fields, "content-range"))
+    return not is_part(exchange.status, exchange.response.fields)
 
 
 def is_redirect(exchange: RecordedExchange) -> bool:
     """Whether *exchange* leads elsewhere (RFC 9110 15.4)."""
     fields = exchange.response.fields if exchange.response is not None else ()
     return 300 <= (exchange.status or 0) < 400 and header(fields, "location") is not None
-
-
-def _is_all(content_range: str | None) -> bool:
-    """Whether a Content-Range covers all of its representation (RFC 9110 14.4)."""
-    found = re.fullmatch(r"\s*bytes\s+0-(\d+)/(\d+)\s*", content_range or "", re.IGNORECASE)
-    return found is not None and int(found[1]) + 1 == int(found[2])
 
 
 def wanted_by(
@@ -222,7 +216,7 @@ def _shortfall(exchange: RecordedExchange) -> Failure | None:
     if exchange.response is None or exchange.truncated is not None:
         word = exchange.truncated or "no answer"
         return Failure(reason=Reason.TRUNCATED, error_class=f"recording: {word}")
-    return None
+    return PART_ALONE if is_part(exchange.status, exchange.response.fields) else None
 
 
 def outcome_of(

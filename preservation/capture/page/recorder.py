@@ -27,10 +27,12 @@ from preservation.capture.browser.devtools import BrowserGone, DevToolsFault
 from preservation.capture.browser.pool import BrowserPool
 from preservation.capture.evidence import AttemptEvidence, Headers
 from preservation.capture.fetch.fetched import Fetched
+from preservation.capture.fetch.resuming import is_part
 from preservation.capture.fetch.wire import Wire
 from preservation.capture.flags import is_login_wall
 from preservation.capture.gateway.connection import BROWSER_LABEL, Connection
 from preservation.capture.outcomes import (
+    PART_ALONE,
     Failure,
     connection_failure,
     net_error_failure,
@@ -47,6 +49,7 @@ from preservation.capture.tap import Tap
 from preservation.model.captures import CaptureRequest, CaptureResult
 from preservation.model.routes import host_and_port
 from preservation.model.vocabulary import Reason
+from preservation.recording.model import RecordedExchange
 
 if TYPE_CHECKING:
     from preservation.settings import Settings
@@ -186,9 +189,17 @@ def _main_failure(attempt: PageAttempt) -> Failure | None:
         return Failure(
             reason=Reason.TIMEOUT, error_class="Deadline", detail="the page did not end in time"
         )
-    if answer is not None and answer.truncated in {"disconnect", "reset"}:
+    return _partial(answer) or _login_wall(attempt, main.last.url)
+
+
+def _partial(answer: RecordedExchange | None) -> Failure | None:
+    """Why *answer* isn't all of the document, if only a part of it came."""
+    if answer is None:
+        return None
+    if answer.truncated in {"disconnect", "reset"}:
         return Failure(reason=Reason.TRUNCATED, error_class=f"recording: {answer.truncated}")
-    return _login_wall(attempt, main.last.url)
+    fields = answer.response.fields if answer.response is not None else ()
+    return PART_ALONE if is_part(answer.status, fields) else None
 
 
 def _login_wall(attempt: PageAttempt, final_url: str) -> Failure | None:
