@@ -119,3 +119,18 @@ def test_requests_of_a_frame_of_another_site_are_heard(seen, site):
     assert ("iframe", site.url("/far", host="localhost")) in {
         (target["kind"], target["url"]) for target in seen.record["targets"]["listened_to"]
     }
+
+
+def test_a_query_is_encoded_as_its_document_is(site, tmp_path):
+    picture = "/q.png?n=\u0635\u0648\u0631\u0629"
+    page = (
+        f"<!doctype html><title>cp1256</title><img src='{picture}'><img srcset='{picture}+1x 1x'>"
+        f"<p style='background: url({picture}+css)'>text<noscript><img src='{picture}+no'></noscript>"
+    )
+    site.put("/cp1256", page.encode("cp1256"), "text/html; charset=windows-1256")
+    with Visitor(tmp_path) as visit:
+        seen = visit(site.url("/cp1256"))
+
+    asked = {url for url in seen.kinds() if "/q.png" in url}
+    plain = site.url("/q.png?n=%D5%E6%D1%C9")
+    assert asked == {plain, f"{plain}+1x", f"{plain}+css", f"{plain}+no"}

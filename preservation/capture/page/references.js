@@ -21,17 +21,23 @@
       this.kinds = new Map();
       this.unreadable = new Set();
       this.here = document.URL.split('#')[0];
+      this.link = document.createElementNS('http://www.w3.org/1999/xhtml', 'a');
     }
 
     each(selector, visit) {
       for (const root of this.roots) for (const e of root.querySelectorAll(selector)) visit(e);
     }
 
+    // URL 5.2: what stands after a question mark is encoded as its document is, which `URL` doesn't know.
     add(url, kind, base) {
       if (!url) return;
       let absolute;
       try {
-        absolute = new URL(url, base || document.baseURI);
+        if (base && base !== document.baseURI) absolute = new URL(url, base);
+        else {
+          this.link.setAttribute('href', url);
+          absolute = new URL(this.link.href);
+        }
       } catch {
         return;
       }
