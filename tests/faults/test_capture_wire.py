@@ -389,3 +389,34 @@ def test_a_hostile_location_becomes_one_harmless_request(location, line, attempt
     assert made.result.outcome is Outcome.CAPTURED, made.result.error_detail
     assert server.asked[1].splitlines()[0] == line
     assert b"X-Injected" not in b"\n".join(server.asked[1].splitlines()[1:])
+
+
+@pytest.mark.parametrize(
+    ("host", "looked_up"),
+    [
+        ("cafe\u0301.invalid", "xn--caf-dma.invalid"), ("e\u3002invalid", "e.invalid"), ("\U0001f4a9.invalid", "xn--ls8h.invalid"),
+        ("\uff45.invalid", "e.invalid"), ("e\u200bx.invalid", "ex.invalid"), ("stra\xdfe.invalid", "xn--strae-oqa.invalid"),
+    ],
+)  # fmt: skip
+def test_a_host_is_looked_up_as_browsers_look_it_up(host, looked_up, attempt):
+    made = attempt(FILE, f"http://{host}/a.pdf")
+
+    assert made.result.reason is Reason.UNREACHABLE, made.result.error_detail
+    (connection,) = json.loads(made.only(Role.NETWORK_LOG))["connections"]
+    assert connection["host"] == looked_up
+
+
+def test_digits_of_other_scripts_are_an_address_and_judged_as_one(tmp_path):
+    made = Attempts(tmp_path, networks=())(FILE, "http://\uff11\uff12\uff17.0.0.1:8000/a.pdf")
+
+    assert made.result.reason is Reason.PRIVATE_NETWORK_REFUSED
+
+
+@pytest.mark.parametrize(
+    "host", ["e\uff0fx.invalid", "u\uff20e.invalid", "e\uff1a81", "e\u3000.invalid", "c\u2100.invalid"]
+)
+def test_a_host_that_reads_as_more_than_a_host_is_malformed(host, attempt):
+    made = attempt(FILE, f"http://{host}/a.pdf")
+
+    assert made.result.reason is Reason.MALFORMED_URL
+    assert made.result.bytes_received == 0

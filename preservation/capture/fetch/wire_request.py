@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote, urljoin, urlsplit
 
+import idna
 import requests
 from requests.cookies import RequestsCookieJar
 
 from preservation.capture.evidence import Exchange, Headers, header
 from preservation.capture.fetch.resuming import Resumable
 from preservation.capture.outcomes import Failure
-from preservation.model.routes import authority_of, without_credentials
+from preservation.model.routes import authority_of, host_and_port, url_fault, without_credentials
 from preservation.model.vocabulary import Reason
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -55,9 +56,9 @@ def prepared(url: str, headers: Headers, jar: RequestsCookieJar) -> requests.Pre
     """A request whose headers are all named here, so that the record of them is complete.
 
     Raises:
-        requests.exceptions.InvalidURL, UnicodeError: The host has no form for DNS.
+        requests.exceptions.InvalidURL: The host has no form for DNS.
     """
-    request = requests.Request("GET", url, cookies=jar).prepare()
+    request = requests.Request("GET", _with_ascii_host(url), cookies=jar).prepare()
     own = dict(request.headers)
     request.headers.clear()
     request.headers["Host"] = urlsplit(str(request.url)).netloc.rpartition("@")[2]
@@ -69,6 +70,30 @@ def prepared(url: str, headers: Headers, jar: RequestsCookieJar) -> requests.Pre
     for name, value in [*headers, *own.items()]:
         request.headers[name] = value
     return request
+
+
+def _with_ascii_host(url: str) -> str:
+    """*url* with its host as browsers look it up (UTS 46): composed, full stops of all scripts read,
+    pictographs let through, which urllib3 refuses.
+    """
+    host = host_and_port(url)[0]
+    if host.isascii():
+        return url
+    try:
+        mapped = idna.uts46_remap(host, std3_rules=False)
+        plain = ".".join(
+            label if label.isascii() else f"xn--{label.encode('punycode').decode()}"
+            for label in mapped.split(".")
+        )
+    except UnicodeError as error:
+        raise requests.exceptions.InvalidURL(f"{host}: {error}") from error
+    if host_and_port(f"http://{plain}") != (plain, "") or url_fault(f"http://{plain}"):
+        # U+2100 holds a slash, U+FF20 is an at sign.
+        raise requests.exceptions.InvalidURL(f"{host} reads as {plain}, which is no host")
+    authority = authority_of(url)
+    user, mark, _ = authority.rpartition("@")
+    port = authority.rpartition("@")[2][len(host) :]
+    return url.replace(f"://{authority}", f"://{user}{mark}{plain}{port}", 1)
 
 
 def without_secrets(url: str, headers: Headers) -> tuple[str, Headers]:
