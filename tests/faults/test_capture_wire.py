@@ -420,3 +420,29 @@ def test_a_host_that_reads_as_more_than_a_host_is_malformed(host, attempt):
 
     assert made.result.reason is Reason.MALFORMED_URL
     assert made.result.bytes_received == 0
+
+
+@pytest.mark.parametrize(
+    ("location", "looked_up"),
+    [
+        ("http://\u0645\u062b\u0627\u0644.invalid/a", "xn--mgbh0fb.invalid"), ("//%D9%85%D8%AB%D8%A7%D9%84.invalid/", "xn--mgbh0fb.invalid"),
+        ("http://e%2einvalid/", "e.invalid"), ("http://\U0001f4a9.invalid/", "xn--ls8h.invalid"),
+    ],
+)  # fmt: skip
+def test_a_redirect_to_a_host_of_another_script_is_followed(location, looked_up, attempt):
+    with RawServer(f"HTTP/1.1 302 Found\r\nLocation: {location}\r\n\r\n".encode()) as server:
+        made = attempt(FILE, server.url())
+
+    assert made.result.reason is Reason.UNREACHABLE, made.result.error_detail
+    assert json.loads(made.only(Role.NETWORK_LOG))["connections"][1]["host"] == looked_up
+
+
+@pytest.mark.parametrize(
+    "host", ["e%2fx", "u%40e", "%ff.invalid", "e%00.invalid", "e%25.invalid", "%5B::1%5D", "e\uff0fx"]
+)
+def test_a_redirect_to_what_reads_as_no_host_leads_nowhere(host, attempt):
+    with RawServer(f"HTTP/1.1 302 Found\r\nLocation: http://{host}/\r\n\r\n".encode()) as server:
+        made = attempt(FILE, server.url())
+
+    assert (made.result.reason, made.result.error_class) == (Reason.UNSUPPORTED_SITE, "RedirectTarget")
+    assert len(server.asked) == 1

@@ -32,6 +32,7 @@ from preservation.capture.fetch.wire_faults import UNPROVEN, client_failure
 from preservation.capture.fetch.wire_request import (
     Asked,
     Rest,
+    cookies_for,
     prepared,
     redirect_target,
     request_target,
@@ -127,7 +128,12 @@ class Wire:
         """Why the redirect to *url* isn't followed."""
         if not is_absolute_http(url):
             return Failure(reason=Reason.UNSUPPORTED_SITE, error_class="RedirectTarget", detail=url)
-        cookies = requests.Request("GET", url, cookies=chain.jar).prepare().headers.get("Cookie")
+        try:
+            cookies = cookies_for(url, chain.jar)
+        except requests.exceptions.InvalidURL as error:
+            return Failure(
+                reason=Reason.UNSUPPORTED_SITE, error_class="RedirectTarget", detail=str(error)
+            )
         is_circle = (url, cookies) in chain.seen
         if is_circle or chain.redirects >= self.limits.largest_redirect_chain:
             detail = f"{chain.redirects + 1} redirects, then {url}"

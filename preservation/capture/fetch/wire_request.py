@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import idna
 import requests
@@ -58,7 +58,7 @@ def prepared(url: str, headers: Headers, jar: RequestsCookieJar) -> requests.Pre
     Raises:
         requests.exceptions.InvalidURL: The host has no form for DNS.
     """
-    request = requests.Request("GET", _with_ascii_host(url), cookies=jar).prepare()
+    request = _bare_request(url, jar)
     own = dict(request.headers)
     request.headers.clear()
     request.headers["Host"] = urlsplit(str(request.url)).netloc.rpartition("@")[2]
@@ -70,6 +70,19 @@ def prepared(url: str, headers: Headers, jar: RequestsCookieJar) -> requests.Pre
     for name, value in [*headers, *own.items()]:
         request.headers[name] = value
     return request
+
+
+def cookies_for(url: str, jar: RequestsCookieJar) -> str | bytes | None:
+    """What of *jar* goes to *url*.
+
+    Raises:
+        requests.exceptions.InvalidURL: The host has no form for DNS.
+    """
+    return _bare_request(url, jar).headers.get("Cookie")
+
+
+def _bare_request(url: str, jar: RequestsCookieJar) -> requests.PreparedRequest:
+    return requests.Request("GET", _with_ascii_host(url), cookies=jar).prepare()
 
 
 def _with_ascii_host(url: str) -> str:
@@ -90,10 +103,14 @@ def _with_ascii_host(url: str) -> str:
     if host_and_port(f"http://{plain}") != (plain, "") or url_fault(f"http://{plain}"):
         # U+2100 holds a slash, U+FF20 is an at sign.
         raise requests.exceptions.InvalidURL(f"{host} reads as {plain}, which is no host")
-    authority = authority_of(url)
-    user, mark, _ = authority.rpartition("@")
-    port = authority.rpartition("@")[2][len(host) :]
-    return url.replace(f"://{authority}", f"://{user}{mark}{plain}{port}", 1)
+    return _with_host(url, plain)
+
+
+def _with_host(url: str, host: str) -> str:
+    """*url* with *host* in place of its own."""
+    authority, before = authority_of(url), host_and_port(url)[0]
+    user, mark, rest = authority.rpartition("@")
+    return url.replace(f"://{authority}", f"://{user}{mark}{host}{rest[len(before) :]}", 1)
 
 
 def without_secrets(url: str, headers: Headers) -> tuple[str, Headers]:
@@ -135,6 +152,15 @@ def redirect_target(exchange: Exchange) -> str | None:
     # Servers send raw UTF-8; http.client hands it over as Latin-1.
     plain = quote(location.strip().encode("latin-1", "replace"), safe=_PRINTABLE_ASCII)
     try:
-        return urljoin(exchange.url, plain)
+        return _with_readable_host(urljoin(exchange.url, plain))
     except ValueError:
         return plain
+
+
+def _with_readable_host(url: str) -> str:
+    """*url* with its host percent-decoded, as browsers read it; unchanged if that makes no host."""
+    host = host_and_port(url)[0] if "://" in url else ""
+    decoded = unquote(host, errors="strict")
+    if decoded == host or host_and_port(f"http://{decoded}") != (decoded, ""):
+        return url
+    return _with_host(url, decoded)
