@@ -231,6 +231,34 @@ def test_a_broken_transfer_is_gone_on_with_and_its_pieces_are_on_record(attempt)
     assert made.warc_faults() == 0
 
 
+def part(start: int, end: int) -> bytes:
+    """Bytes *start* to *end* alone, though more was asked for."""
+    place = f"Content-Length: {end - start + 1}\r\nContent-Range: bytes {start}-{end}/{SIZE}\r\n"
+    return f"HTTP/1.1 206 Partial Content\r\n{place}{STABLE}\r\n".encode() + CONTENT[start : end + 1]
+
+
+def test_a_rest_that_comes_in_parts_is_asked_for_to_its_end(attempt):
+    with RawServer(opening(300), part(300, 399), part(400, SIZE - 1)) as server:
+        made = attempt(FILE, server.url())
+
+    assert made.result.outcome is Outcome.CAPTURED, made.result.error_detail
+    assert made.only(Role.FILE) == CONTENT
+
+
+def test_a_rest_of_which_a_part_is_all_that_comes_is_no_file(attempt):
+    unending = part(400, 499).replace(b"bytes 400-499", b"bytes 300-399")
+    with RawServer(opening(300), part(300, 399), unending) as server:
+        made = attempt(FILE, server.url())
+
+    assert (made.result.outcome, made.result.reason, made.result.error_class) == (
+        Outcome.NOT_CAPTURED, Reason.TRUNCATED, "PartialContent",
+    )  # fmt: skip
+    assert [made.content(kept) for kept in made.of_role(Role.PARTIAL)] == [
+        CONTENT[:300],
+        CONTENT[300:400],
+    ]
+
+
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(1, SIZE - 1), min_size=1, max_size=4, unique=True).map(sorted))
 def test_wherever_a_transfer_breaks_the_sum_of_its_pieces_is_the_file(attempt, breaks):
@@ -253,8 +281,21 @@ def test_wherever_a_transfer_breaks_the_sum_of_its_pieces_is_the_file(attempt, b
         opening(SIZE),
         b"HTTP/1.1 416 Range Not Satisfiable\r\nContent-Length: 0\r\n\r\n",
         b"",
+        rest(300, headers=STABLE + "Content-Encoding: gzip\r\n"),
+        rest(300).replace(f"Content-Length: {SIZE - 300}\r\n".encode(), b"") + b"more",
     ],
-    ids=["changed", "no-validator", "other-place", "other-length", "no-place", "all", "416", "nothing"],
+    ids=[
+        "changed",
+        "no-validator",
+        "other-place",
+        "other-length",
+        "no-place",
+        "all",
+        "416",
+        "nothing",
+        "coding",
+        "overlong",
+    ],
 )
 def test_what_may_not_be_the_rest_is_not_taken_for_it(second, attempt):
     with RawServer(opening(300), second) as server:

@@ -27,6 +27,8 @@ class Resumable:
     """The response field that holds it: ``etag`` or ``last-modified``."""
     length: int | None
     """Of the whole representation in bytes, if the first answer stated it."""
+    coding: str = ""
+    """Its content coding (RFC 9110 8.4)."""
 
     def range_fields(self, first_byte: int) -> tuple[tuple[str, str], ...]:
         """The request fields that ask for everything from *first_byte*."""
@@ -35,12 +37,15 @@ class Resumable:
     def fault_of(self, status: int, headers: Headers, *, first_byte: int) -> str | None:
         """Why an answer isn't the rest from *first_byte*; None if it is."""
         fields = _last_of(headers)
-        given = _CONTENT_RANGE.fullmatch(fields.get("content-range", "").strip().lower())
-        if status != 206 or given is None:
+        place = _place_in(fields)
+        if status != 206 or place is None:
             return f"the server answered {status} without a usable Content-Range"
-        start, end, length = map(int, given.groups())
+        start, end, length = place
         if start != first_byte or not start <= end < length:
-            return f"the server sent {given.group()} when asked for bytes {first_byte}-"
+            stated = fields["content-range"]
+            return f"the server sent {stated} when asked for bytes {first_byte}-"
+        if fields.get("content-encoding", "") != self.coding:
+            return "the content coding is now another"
         if self.length not in {None, length}:
             return f"the length was {self.length} and is now {length}"
         # RFC 9110 15.3.7: the answer repeats an entity tag, but need not repeat a date.
@@ -63,21 +68,34 @@ def resumable(status: int, headers: Headers) -> Resumable | None:
         validator=fields[found],
         validator_field=found,
         length=int(length) if re.fullmatch(r"\d{1,19}", length) else None,
+        coding=fields.get("content-encoding", ""),
     )
 
 
 def length_in(headers: Headers) -> int | None:
     """The whole length that a Content-Range states, in bytes."""
-    given = _CONTENT_RANGE.fullmatch(_last_of(headers).get("content-range", "").strip().lower())
-    return int(given.group(3)) if given else None
+    place = _place_in(_last_of(headers))
+    return place[2] if place else None
+
+
+def is_overlong(headers: Headers, size_bytes: int) -> bool:
+    """Whether a part of *size_bytes* is more than its Content-Range states."""
+    place = _place_in(_last_of(headers))
+    return place is not None and size_bytes > place[1] - place[0] + 1
 
 
 def is_part(status: int | None, headers: Headers) -> bool:
     """Whether an answer holds less than its representation, or doesn't say that it holds all of it."""
     if status != 206:
         return False
-    given = _CONTENT_RANGE.fullmatch(_last_of(headers).get("content-range", "").strip().lower())
-    return given is None or int(given[1]) > 0 or int(given[2]) + 1 != int(given[3])
+    place = _place_in(_last_of(headers))
+    return place is None or place[0] > 0 or place[1] + 1 != place[2]
+
+
+def _place_in(fields: dict[str, str]) -> tuple[int, int, int] | None:
+    """First byte, last byte and whole length that a Content-Range states (RFC 9110 14.4)."""
+    given = _CONTENT_RANGE.fullmatch(fields.get("content-range", "").lower())
+    return (int(given[1]), int(given[2]), int(given[3])) if given else None
 
 
 def _strong_validator(fields: dict[str, str]) -> str | None:

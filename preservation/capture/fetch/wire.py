@@ -210,6 +210,10 @@ class Wire:
             exchange = replace(exchange, truncated="unspecified")
         else:
             exchange, failure = self._saved(asked, answer, exchange)
+            if asked.rest is not None and (fault := asked.rest.excess(exchange)):
+                exchange, failure = replace(exchange, body=None, truncated="unspecified"), fault
+            elif asked.rest is not None:
+                failure = failure or asked.rest.shortfall(exchange)
         return Call(
             label=asked.label,
             url=asked.url,

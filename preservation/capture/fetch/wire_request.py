@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import idna
@@ -10,8 +10,8 @@ import requests
 from requests.cookies import RequestsCookieJar
 
 from preservation.capture.evidence import Exchange, Headers, header
-from preservation.capture.fetch.resuming import Resumable
-from preservation.capture.outcomes import Failure
+from preservation.capture.fetch.resuming import Resumable, is_overlong, length_in
+from preservation.capture.outcomes import PART_ALONE, Failure
 from preservation.model.routes import authority_of, host_and_port, url_fault, without_credentials
 from preservation.model.vocabulary import Reason
 
@@ -33,7 +33,26 @@ class Rest:
         fault = self.promise.fault_of(answer.status, headers, first_byte=self.held_bytes)
         if fault is None:
             return None
-        return Failure(reason=Reason.TRUNCATED, error_class="CannotResume", detail=fault)
+        return _cannot_resume(fault)
+
+    def excess(self, answer: Exchange) -> Failure | None:
+        """Why what came of *answer* can't be what it states to be."""
+        if not is_overlong(answer.response_headers, answer.size_bytes):
+            return None
+        return _cannot_resume(
+            f"the server sent {answer.size_bytes} bytes, which is more than it stated"
+        )
+
+    def shortfall(self, answer: Exchange) -> Failure | None:
+        """What is still missing after *answer*: a server may give less than the rest."""
+        length, held = length_in(answer.response_headers), self.held_bytes + answer.size_bytes
+        if length is None or held >= length:
+            return None
+        return replace(PART_ALONE, detail=f"{held} of {length} bytes")
+
+
+def _cannot_resume(fault: str) -> Failure:
+    return Failure(reason=Reason.TRUNCATED, error_class="CannotResume", detail=fault)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
