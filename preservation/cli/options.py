@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +15,9 @@ from preservation.model.findings import Finding
 from preservation.settings import Settings, load
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+
+# Controls but the newline, overrides of direction, and what isn't UTF-8.
+_STEERING = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def home_option(command: _Command) -> _Command:
@@ -44,8 +48,8 @@ def named_home(context: click.Context) -> Path | None:
 
 
 def print_json(document: object) -> None:
-    """Print *document* as indented JSON, characters as they are."""
-    click.echo(json.dumps(document, ensure_ascii=False, indent=2, default=str))
+    """Print *document* as indented JSON, characters as they are unless they steer a terminal."""
+    click.echo(harmless(json.dumps(document, ensure_ascii=False, indent=2, default=str)))
 
 
 def print_table(rows: Sequence[Mapping[str, object]], columns: Iterable[str]) -> None:
@@ -68,9 +72,14 @@ def print_findings(findings: Iterable[Finding]) -> None:
             click.echo(f"    expected {expected}; observed {observed}")
 
 
+def harmless(text: str) -> str:
+    """*text* with escapes as in JSON for what would steer a terminal: names come from strangers."""
+    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def on_one_line(text: str) -> str:
-    """*text* without anything that could steer a terminal: names and pages are others' words."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    """As `harmless`, without line breaks."""
+    return harmless(text.replace("\n", " "))
 
 
 class Progress:
@@ -80,12 +89,11 @@ class Progress:
         self._began = clock.monotonic_s()
 
     def __call__(self, message: str) -> None:
-        click.echo(f"[{clock.monotonic_s() - self._began:6.1f} s] {message}", err=True)
+        click.echo(f"[{clock.monotonic_s() - self._began:6.1f} s] {on_one_line(message)}", err=True)
 
 
 def _cell(value: object) -> str:
-    text = "" if value is None else str(value)
-    return on_one_line(text.replace("\n", " "))
+    return "" if value is None else on_one_line(str(value))
 
 
 def _remember_home(context: click.Context, _: click.Parameter, value: Path | None) -> None:
