@@ -12,7 +12,7 @@ from sqlalchemy import Engine as Database
 
 from preservation import clock
 from preservation.capture import BrowserPool
-from preservation.metadata import Describer, tool_versions
+from preservation.metadata import AbsenceReason, Describer, tool_versions
 from preservation.model.captures import CapturedObject, CaptureResult
 from preservation.model.vocabulary import EventType, Role
 from preservation.pipeline import spool
@@ -29,6 +29,8 @@ _OUR_OWN_LOGS = frozenset(
     {Role.RECORDING, Role.NETWORK_LOG, Role.VISIT_LOG, Role.MESSAGES, Role.SINGLE_FILE}
 )
 """What we wrote ourselves in a form that we know: no tool has anything to tell about it."""
+_FOR_THE_ROLE = frozenset({"role-not-compared", "media-type-not-eligible"})
+"""Why the same bytes may be compared in another role."""
 
 
 def characterise_batch(settings: Settings, batch_id: str) -> dict[str, Any]:
@@ -89,7 +91,7 @@ def _characterise(
                 replays[str(number)] = asdict(replay.figures)
         for place in stored:
             for entry in place.objects:
-                if entry.sha256 not in described and entry.role not in _OUR_OWN_LOGS:
+                if entry.role not in _OUR_OWN_LOGS and _tells_more(entry, described):
                     described[entry.sha256] = _describe(describer, folder, place, entry)
     document = {"objects": described, "replays": replays, "made": made, "tools": tool_versions()}
     spool.write_json(spool.item_folder(settings, item_id) / spool.DESCRIPTION, document)
@@ -98,21 +100,40 @@ def _characterise(
     )
 
 
+def _tells_more(entry: CapturedObject, described: dict[str, Any]) -> bool:
+    """Whether its bytes are new, or were met in a role that isn't compared, and this one is."""
+    known = described.get(entry.sha256)
+    if known is None:
+        return True
+    return known["fingerprint_absence"] in _FOR_THE_ROLE and _ineligibility(entry, known) is None
+
+
 def _describe(
     describer: Describer, folder: Path, result: CaptureResult, entry: CapturedObject
 ) -> dict[str, Any]:
     with payload_file(folder, result, entry) as path:
         description = asdict(describer.describe(path, entry.content_type))
-        width = description["width_px"] or entry.width_px
-        height = description["height_px"] or entry.height_px
-        media_type = description["observed_format"] or entry.content_type or ""
         fingerprints: list[dict[str, Any]] = []
-        absence = ineligibility(entry.role, media_type, width, height)
+        absence = _ineligibility(entry, description)
         if absence is None:
-            found = fingerprints_of(path, media_type)
+            found = fingerprints_of(path, _media_type(entry, description))
             fingerprints = [asdict(each) for each in found.fingerprints]
             absence = found.absence_reason
     return {**description, "fingerprints": fingerprints, "fingerprint_absence": absence}
+
+
+def _ineligibility(entry: CapturedObject, description: dict[str, Any]) -> str | None:
+    return ineligibility(
+        entry.role,
+        _media_type(entry, description),
+        description["width_px"] or entry.width_px,
+        description["height_px"] or entry.height_px,
+        is_empty=description["absence_reason"] == AbsenceReason.EMPTY,
+    )
+
+
+def _media_type(entry: CapturedObject, description: dict[str, Any]) -> str:
+    return description["observed_format"] or entry.content_type or ""
 
 
 def _commit(database: Database, lease: Held, settings: Settings, item_id: str) -> None:

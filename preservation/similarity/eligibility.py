@@ -70,14 +70,21 @@ def decoder_of(media_type: str) -> Decoder | None:
 
 
 def ineligibility(
-    role: str, media_type: str, width_px: int | None, height_px: int | None
+    role: str,
+    media_type: str,
+    width_px: int | None,
+    height_px: int | None,
+    *,
+    is_empty: bool = False,
 ) -> str | None:
     """Why an object isn't likened to others, as a code; None if it is, or if only its decoder can tell.
 
-    The codes are role-not-compared, media-type-not-eligible and too-small.
+    The codes are role-not-compared, empty, media-type-not-eligible and too-small.
     """
     if all(role not in roles for roles in _ROLES.values()):
         return "role-not-compared"
+    if is_empty:
+        return "empty"
     decoder = decoder_of(media_type)
     if decoder is None or role not in _ROLES[decoder]:
         return "media-type-not-eligible"

@@ -18,18 +18,18 @@ def fingerprints_of(
     """The signals of the bitstream at *path*; *media_type* chooses what makes them.
 
     Bad media gives a reason and raises nothing: media-type-not-eligible, empty, unsupported-format,
-    unreadable, too-small, too-narrow, too-many-pixels, too-short, cut-short, no-sound,
+    unreadable, too-small, too-narrow, too-many-pixels, too-short, cut-short, no-video, no-sound,
     chromaprint-missing, decoder-crashed or tool-timeout; after the last, the frames sampled so far are
     there.
 
     Raises:
         ProgramMissing: ffmpeg isn't installed, and *media_type* is a video or sound.
     """
+    if path.stat().st_size == 0:
+        return _absent("empty")
     decoder = decoder_of(media_type)
     if decoder is None:
         return _absent("media-type-not-eligible")
-    if path.stat().st_size == 0:
-        return _absent("empty")
     if decoder is Decoder.PICTURE:
         return PROCESSES.signals_of(path)
     if decoder is Decoder.TEXT:

@@ -48,6 +48,7 @@ BAD = {
     "archive.jpg": (archive(), "media-type-not-eligible"),
     "noise.jpg": (bytes(range(256)) * 40, "media-type-not-eligible"),
     "icon.png": (None, "too-small"),
+    "nothing.jpg": (b"", "empty"),
     "short.txt": (b"Three words only", "too-short"),
 }
 

@@ -306,6 +306,13 @@ def test_what_is_likened_to_others_and_why_the_rest_is_not(role, media_type, wid
     assert ineligibility(role, media_type, width, height) == expected
 
 
+@pytest.mark.parametrize(
+    ("role", "expected"), [("file", "empty"), ("resource", "empty"), ("screenshot", _ROLE)]
+)
+def test_what_has_no_bytes_is_called_empty_whatever_its_type(role, expected):
+    assert ineligibility(role, "", None, None, is_empty=True) == expected
+
+
 def test_parameters_of_a_media_type_decide_nothing():
     assert decoder_of("Image/PNG; q=1") == decoder_of("image/png")
     assert decoder_of("") is None
