@@ -31,6 +31,12 @@ _MOST_MEMORY_BYTES = 2 << 30
 """A frame of 8K has 50 MB, and a decoder keeps up to 17 of them."""
 _MESSAGE_BYTES = 1 << 12
 _LONGEST_LINE_BYTES = 1 << 10
+_MOST_SAID_BYTES = 1 << 16
+# What ffmpeg says where it can show nothing; what begins a line isn't out of the video.
+_REASONS = (
+    (re.compile(rb"^Stream map [^\n]* matches no streams", re.MULTILINE), "no-video"),
+    (re.compile(rb"^\[[^\n]*exceeds specified max pixel count", re.MULTILINE), "too-many-pixels"),
+)
 _LOOKED_AT_PX = 16
 """Side of the picture in which movement and brightness are measured."""
 _LANDMARK_MS = 1500
@@ -77,11 +83,14 @@ class _Seen:
 
 @dataclass(slots=True)
 class FrameSampler:
-    """One pass over a video; afterwards `is_cut_short` says whether its time ran out."""
+    """One pass over a video; afterwards `is_cut_short` says whether its time ran out, and `reason`
+    what ffmpeg couldn't show it for: no-video, too-many-pixels, else unreadable.
+    """
 
     path: Path
     timeout_s: float
     is_cut_short: bool = field(default=False, init=False)
+    reason: str = field(default="unreadable", init=False)
 
     def frames(self) -> Iterator[Frame]:
         """The anchors (see `anchors`) of each second, or its first frame where there is none.
@@ -99,6 +108,7 @@ class FrameSampler:
                 # ffmpeg says when a frame is shown before it hands the frame over.
                 shown = zip(_pixmaps(ffmpeg), _shown_times(messages), strict=False)
                 yield from chosen(shown)
+                self.reason = _reason(os.pread(messages.fileno(), _MOST_SAID_BYTES, 0))
             finally:
                 alarm.cancel()
                 ffmpeg.kill()
@@ -221,6 +231,10 @@ def _shown_times(messages: IO[bytes]) -> Iterator[int]:
             return
         else:
             position += len(text) - _LONGEST_LINE_BYTES
+
+
+def _reason(messages: bytes) -> str:
+    return next((reason for words, reason in _REASONS if words.search(messages)), "unreadable")
 
 
 def bound_memory(ffmpeg: subprocess.Popen[bytes]) -> None:

@@ -39,7 +39,8 @@ _HEAD_BYTES, _RECORD_BYTES, _LEVEL_BYTE = 4, 38, 36
 
 
 def signals_of(path: Path, *, timeout_s: float) -> FingerprintResult:
-    """The signals of the frames of the video at *path*; if there are none, ``unreadable``.
+    """The signals of the frames of the video at *path*; if there are none, a reason: no-video,
+    too-many-pixels, too-small or unreadable.
 
     ``tool-timeout`` stands beside the signals of the frames that were decoded in time.
 
@@ -47,16 +48,18 @@ def signals_of(path: Path, *, timeout_s: float) -> FingerprintResult:
         ProgramMissing: ffmpeg isn't installed.
     """
     sampler = frames.FrameSampler(path, timeout_s)
-    found = tuple(
-        signal
-        for frame in sampler.frames()
-        if min(frame.grey.shape) >= _SHORTEST_SIDE_PX
-        for signal in _of_frame(frame)
-    )
-    reason = None if found else "unreadable"
-    return FingerprintResult(
-        fingerprints=found, absence_reason="tool-timeout" if sampler.is_cut_short else reason
-    )
+    found: list[Fingerprint] = []
+    is_small = False
+    for frame in sampler.frames():
+        if min(frame.grey.shape) >= _SHORTEST_SIDE_PX:
+            found += _of_frame(frame)
+        else:
+            is_small = True
+    reason = "too-small" if is_small else sampler.reason
+    if sampler.is_cut_short:
+        reason = "tool-timeout"
+    is_whole = found and not sampler.is_cut_short
+    return FingerprintResult(fingerprints=tuple(found), absence_reason=None if is_whole else reason)
 
 
 def _of_frame(frame: frames.Frame) -> Iterator[Fingerprint]:

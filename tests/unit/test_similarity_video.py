@@ -145,10 +145,21 @@ def test_what_is_no_film_is_unreadable(tmp_path, content):
     assert (found.fingerprints, found.absence_reason) == ((), "unreadable")
 
 
-def test_a_film_of_a_few_pixels_has_no_frames(tmp_path):
-    path = film(tmp_path / "film.mkv", "-f", "lavfi", "-i", "testsrc=s=160x16:d=2")
+@pytest.mark.parametrize(
+    ("source", "options", "reason"),
+    [
+        ("testsrc=s=160x16:d=2", (), "too-small"),
+        ("sine=d=4", ("-metadata", "title=Picture size exceeds specified max pixel count"), "no-video"),
+        ("color=gray:s=9000x9000:r=1", ("-frames:v", "1", "-c:v", "mjpeg"), "too-many-pixels"),
+    ],
+    ids=["a-line", "sound-alone", "a-bomb"],
+)
+def test_a_film_without_a_frame_to_compare_says_why(tmp_path, source, options, reason):
+    path = film(tmp_path / "film.mkv", "-f", "lavfi", "-i", source, *options)
 
-    assert video.signals_of(path, timeout_s=60).absence_reason == "unreadable"
+    found = video.signals_of(path, timeout_s=60)
+
+    assert (found.fingerprints, found.absence_reason) == ((), reason)
 
 
 def test_dark_frames_have_no_quality(tmp_path):
