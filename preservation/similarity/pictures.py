@@ -17,7 +17,7 @@ import numpy as np
 import PIL
 import pillow_heif
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from preservation.similarity.eligibility import SHORTEST_SIDE_PX
 from preservation.similarity.shown import LYING, on_white, turn_of, upright
@@ -26,6 +26,8 @@ from preservation.similarity.shown import LYING, on_white, turn_of, upright
 _FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIF", "BMP", "TIFF", "JPEG2000", "ICO", "PPM")
 Image.init()
 pillow_heif.register_heif_opener(thumbnails=False)
+# A PNG's colour profile or notes of more than 1 MB are no damage; this is the most for all of them.
+PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
 
 MOST_PIXELS = 64 << 20
 """A picture that is larger after its cheap reduction isn't decoded."""

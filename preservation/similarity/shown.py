@@ -47,7 +47,11 @@ def on_white(image: Image.Image, mode: str) -> Image.Image:
 
 
 def _stretched(image: Image.Image) -> Image.Image:
-    """Values without a known range, spread over 0 to 255."""
-    values = np.nan_to_num(np.asarray(image, dtype=np.float64))
-    span = float(np.ptp(values)) or 1.0
-    return Image.fromarray(((values - values.min()) * (255.0 / span)).astype(np.uint8))
+    """Values without a known range, spread over 0 to 255; what is no number is black, or white."""
+    values = np.array(image, dtype=np.float64)
+    is_finite = np.isfinite(values)
+    least = float(values.min(where=is_finite, initial=np.inf)) if is_finite.any() else 0.0
+    most = float(values.max(where=is_finite, initial=least))
+    np.nan_to_num(values, copy=False, nan=least, posinf=most, neginf=least)
+    span = most - least or 1.0
+    return Image.fromarray(((values - least) * (255.0 / span)).astype(np.uint8))

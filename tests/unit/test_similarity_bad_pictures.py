@@ -13,6 +13,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
+import numpy as np
 import pillow_heif
 import pytest
 from PIL import Image
@@ -66,6 +67,7 @@ def reason_of(folder: Path, content: bytes, media_type: str = "image/jpeg") -> s
 
 NO_PICTURES = {
     "empty": (b"", "image/png", "empty"),
+    "empty-of-no-type": (b"", "", "empty"),
     "text": (b"no picture at all", "image/png", "unsupported-format"),
     "postscript": (
         b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 99 99\n",
@@ -94,6 +96,26 @@ def test_what_is_no_picture_gets_a_reason(tmp_path, name):
     content, media_type, reason = NO_PICTURES[name]
 
     assert reason_of(tmp_path, content, media_type) == reason
+
+
+def test_a_large_colour_profile_is_no_damage(tmp_path):
+    assert reason_of(tmp_path, encoded(picture(1), "PNG", icc_profile=bytes(3 << 20))) is None
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_hides_nothing_of_a_picture_in_floats(tmp_path, bad):
+    values = np.asarray(picture(1).convert("L"), dtype=np.float32)
+    Image.fromarray(values).save(tmp_path / "whole.tif")
+    spoilt = values.copy()
+    spoilt[0, 0] = bad
+    Image.fromarray(spoilt).save(tmp_path / "spoilt.tif")
+
+    whole, found = (
+        fingerprints_of(tmp_path / name, "image/tiff").fingerprints[0].value
+        for name in ("whole.tif", "spoilt.tif")
+    )
+
+    assert (int(whole, 16) ^ int(found, 16)).bit_count() <= 2
 
 
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF", "BMP", "GIF"])
