@@ -39,7 +39,7 @@ class Asked:
 
 def asked_about(settings: Settings, store: ObjectStore, subject: str) -> Asked:
     """The signals of *subject*: a file, else an address, an item or a digest; raises like `similar`."""
-    if Path(subject).is_file():
+    if _is_file(subject):
         return _of_file(settings, Path(subject))
     if is_address(subject):
         wanted = {"item_id": items_submitted_as(settings, subject)}
@@ -51,6 +51,14 @@ def asked_about(settings: Settings, store: ObjectStore, subject: str) -> Asked:
         f"{subject!r} is no file here, no address, and names no item or bitstream.",
         remedy="Give a file, the URL of something submitted, or an item; 'preserve status' lists them.",
     )
+
+
+def _is_file(subject: str) -> bool:
+    """Whether a file is called *subject*: an address may be longer than any name."""
+    try:
+        return Path(subject).is_file()
+    except OSError:
+        return False
 
 
 def _of_file(settings: Settings, path: Path) -> Asked:

@@ -39,6 +39,7 @@ def decide(
     require_pseudonym(by)
     if not reason.strip():
         raise BadInput("The decision has no reason.", remedy="Say why, in a sentence; keep the text.")
+    reason_sha256 = reason_digest(reason)
     left, right = (bitstream_named(settings, name) for name in pair)
     if left == right:
         raise BadInput(
@@ -48,7 +49,7 @@ def decide(
         left_sha256=left,
         right_sha256=right,
         decision=decision,
-        reason_sha256=sha256_of(reason.encode()),
+        reason_sha256=reason_sha256,
     )
     with open_database(settings.database_url).begin() as connection:
         record_event(
@@ -60,6 +61,17 @@ def decide(
             agent=by,
         )
     return {**assessment.detail, "agent": by, "takes_effect": TAKES_EFFECT}
+
+
+def reason_digest(reason: str) -> str:
+    """The SHA-256 of *reason* in UTF-8; raises BadInput where it has no such form."""
+    try:
+        return sha256_of(reason.encode())
+    except UnicodeEncodeError as error:
+        msg = f"The reason {reason!r} isn't UTF-8."
+        raise BadInput(
+            msg, remedy="Nothing was changed. Set the terminal to UTF-8, and say it again."
+        ) from error
 
 
 def require_pseudonym(by: str | None) -> None:

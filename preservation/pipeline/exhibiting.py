@@ -11,11 +11,10 @@ from preservation import clock
 from preservation.errors import BadInput, StoreUnavailable
 from preservation.gallery import Exhibition, render
 from preservation.gallery.page import LARGEST_FAMILY_LIST
-from preservation.model.digests import sha256_of
 from preservation.model.tables import Row
 from preservation.model.vocabulary import EventType
 from preservation.pipeline.archive import open_archive
-from preservation.pipeline.assessing import require_pseudonym
+from preservation.pipeline.assessing import reason_digest, require_pseudonym
 from preservation.pipeline.events import record_event
 from preservation.pipeline.gallery_pictures import (
     LARGEST_CLEAR_COUNT,
@@ -78,7 +77,7 @@ def _record_access(
             detail={
                 "families": [each.family_id for each in exhibition.families[:LARGEST_FAMILY_LIST]],
                 "objects": list(rows)[:LARGEST_CLEAR_COUNT],
-                "reason_sha256": sha256_of(reason.encode()),
+                "reason_sha256": reason_digest(reason),
             },
             agent=by,
         )

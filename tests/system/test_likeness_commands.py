@@ -102,6 +102,15 @@ def test_the_same_bytes_are_named_with_everybody_who_brought_them(home, media):
     assert found_by(answer) == {digest_of(media, "smaller")}
 
 
+def test_a_file_whose_name_steers_a_terminal_or_isnt_utf8_is_answered_harmlessly(home, media, tmp_path):
+    path = tmp_path / "\x1b]0;\x9b\u202e\udcff.jpg"
+    path.write_bytes((media / "asked.jpg").read_bytes())
+    before = said("similar", str(path), "--json", home=home)
+
+    assert "\\u001b]0;\\u009b\\u202e\\udcff.jpg" in before
+    assert json.loads(before)["subject"] == str(path)
+
+
 def test_what_is_like_nothing_is_said_to_prove_nothing(home, media):
     assert "doesn't prove that nothing is" in said("similar", str(media / "unknown.jpg"), home=home)
 
@@ -121,7 +130,10 @@ def test_an_address_that_isnt_held_is_said_not_to_be_and_never_fetched(home):
         answer_of("similar", "http://127.0.0.1:1/nothing", home=home)
 
 
-@pytest.mark.parametrize("name", ["nobody", "0" * 12, "01890000-0000-7000-8000-000000000000"])
+@pytest.mark.parametrize(
+    "name",
+    ["nobody", "0" * 12, "https://a.invalid/?" + "a" * 400, "01890000-0000-7000-8000-000000000000"],
+)
 def test_a_name_that_stands_for_nothing_is_refused(home, name):
     with pytest.raises(BadInput):
         answer_of("similar", name, home=home)
@@ -179,6 +191,8 @@ def test_a_gallery_has_no_clear_picture_unless_a_person_asks_for_one_on_record(h
     assert clear.read_text().count('id="clear-') == 2
     with pytest.raises(BadInput, match="Nobody is named"):
         answer_of("cluster", "gallery", "--clear", REASON, home=home)
+    with pytest.raises(BadInput, match="isn't UTF-8"):
+        answer_of("cluster", "gallery", "--clear", "\udcff", "--by", "analyst-7", home=home)
 
 
 def test_a_decision_needs_a_pseudonym_and_two_bitstreams(home, media):
@@ -188,6 +202,8 @@ def test_a_decision_needs_a_pseudonym_and_two_bitstreams(home, media):
         answer_of("cluster", "merge", one, other, "--reason", REASON, "--by", "Jane Doe", home=home)
     with pytest.raises(BadInput, match="Both names"):
         answer_of("cluster", "merge", one, one[:12], "--reason", REASON, "--by", "a", home=home)
+    with pytest.raises(BadInput, match="isn't UTF-8"):
+        answer_of("cluster", "merge", one, other, "--reason", "\udcff", "--by", "a", home=home)
     with pytest.raises(BadInput, match="no reason"):
         answer_of("cluster", "merge", one, other, "--reason", " ", "--by", "a", home=home)
 
