@@ -10,7 +10,7 @@ from typing import IO
 import numpy as np
 
 from preservation.model.media import DEMUXERS, PROTOCOLS
-from preservation.similarity.frames import MOST_S, bound_memory, decoder, missing
+from preservation.similarity.frames import MOST_S, bound, decoder, missing
 from preservation.similarity.signals import Fingerprint, FingerprintResult
 
 CHROMAPRINT = "chromaprint"
@@ -58,7 +58,7 @@ def _status(path: Path, items: IO[bytes], messages: IO[bytes], timeout_s: float)
     except FileNotFoundError as error:
         raise missing() from error
     with ffmpeg:
-        bound_memory(ffmpeg)
+        bound(ffmpeg)
         try:
             return ffmpeg.wait(timeout_s)
         except subprocess.TimeoutExpired:

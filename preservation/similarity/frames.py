@@ -29,6 +29,8 @@ MOST_S = 7200
 _MOST_PIXELS = 64 << 20
 _MOST_MEMORY_BYTES = 2 << 30
 """A frame of 8K has 50 MB, and a decoder keeps up to 17 of them."""
+_MOST_MESSAGES_BYTES = 256 << 20
+"""Two hours have some 70 MB; a file of many small broken packets has twenty times its own size."""
 _MESSAGE_BYTES = 1 << 12
 _LONGEST_LINE_BYTES = 1 << 10
 _MOST_SAID_BYTES = 1 << 16
@@ -101,7 +103,7 @@ class FrameSampler:
             ProgramMissing: ffmpeg isn't installed.
         """
         with tempfile.TemporaryFile() as messages, _started(self.path, messages) as ffmpeg:
-            bound_memory(ffmpeg)
+            bound(ffmpeg)
             alarm = threading.Timer(self.timeout_s, self._stop, [ffmpeg])
             alarm.start()
             try:
@@ -237,10 +239,15 @@ def _reason(messages: bytes) -> str:
     return next((reason for words, reason in _REASONS if words.search(messages)), "unreadable")
 
 
-def bound_memory(ffmpeg: subprocess.Popen[bytes]) -> None:
-    """Let *ffmpeg* end rather than fill the memory: what it reads comes from strangers."""
+def bound(ffmpeg: subprocess.Popen[bytes]) -> None:
+    """Let *ffmpeg* end rather than fill the memory or the disk: what it reads comes from strangers."""
     with suppress(ProcessLookupError):
-        resource.prlimit(ffmpeg.pid, resource.RLIMIT_DATA, (_MOST_MEMORY_BYTES, _MOST_MEMORY_BYTES))
+        for limit, most in (
+            (resource.RLIMIT_DATA, _MOST_MEMORY_BYTES),
+            (resource.RLIMIT_FSIZE, _MOST_MESSAGES_BYTES),
+            (resource.RLIMIT_CORE, 0),
+        ):
+            resource.prlimit(ffmpeg.pid, limit, (most, most))
 
 
 def missing() -> ProgramMissing:

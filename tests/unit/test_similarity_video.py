@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from preservation.errors import ProgramMissing
-from preservation.similarity import video
+from preservation.similarity import frames, video
 from preservation.similarity.features import features_in
 from preservation.similarity.frames import FrameSampler
 from tests.fakes.footage import changed, footage, scene, still
@@ -162,6 +162,20 @@ def test_a_film_without_a_frame_to_compare_says_why(tmp_path, source, options, r
     assert (found.fingerprints, found.absence_reason) == ((), reason)
 
 
+def test_broken_packets_fill_no_disk_with_complaints(tmp_path, monkeypatch):
+    path = film(tmp_path / "film.h264", "-f", "lavfi", "-i", "testsrc=s=160x120:d=1")
+    broken = b"".join(b"\0\0\1\x65%08x" % number for number in range(50_000))
+    path.write_bytes(path.read_bytes() + broken)
+    messages = (tmp_path / "messages").open("w+b")
+    monkeypatch.setattr(frames, "_MOST_MESSAGES_BYTES", 1 << 20)
+    monkeypatch.setattr(frames.tempfile, "TemporaryFile", lambda: messages)
+
+    found = video.signals_of(path, timeout_s=60)
+
+    assert (tmp_path / "messages").stat().st_size == 1 << 20
+    assert any(each.view == video.FRAME for each in found.fingerprints)
+
+
 def test_dark_frames_have_no_quality(tmp_path):
     path = still(tmp_path / "dark.mp4", Image.new("RGB", (320, 240)), seconds=2)
 
@@ -172,7 +186,7 @@ def test_dark_frames_have_no_quality(tmp_path):
 
 def test_a_missing_ffmpeg_is_named_with_the_command_that_installs_it(tmp_path):
     script = (
-        "from pathlib import Path; from preservation.similarity import video, audio\n"
+        "from pathlib import Path; from preservation.similarity import frames, video, audio\n"
         "from preservation.errors import ProgramMissing\n"
         "for each in (video, audio):\n"
         "    try: each.signals_of(Path('x'), timeout_s=1)\n"
