@@ -10,7 +10,7 @@ from typing import IO
 import numpy as np
 
 from preservation.model.media import DEMUXERS, PROTOCOLS
-from preservation.similarity.frames import MOST_S, bound, decoder, missing
+from preservation.similarity.frames import MOST_S, bound, decoder, environment, missing
 from preservation.similarity.signals import Fingerprint, FingerprintResult
 
 CHROMAPRINT = "chromaprint"
@@ -53,7 +53,11 @@ def _status(path: Path, items: IO[bytes], messages: IO[bytes], timeout_s: float)
     """What ffmpeg ends with; None if its time ran out."""
     try:
         ffmpeg = subprocess.Popen(
-            _command(path), stdin=subprocess.DEVNULL, stdout=items, stderr=messages
+            _command(path),
+            stdin=subprocess.DEVNULL,
+            stdout=items,
+            stderr=messages,
+            env=environment(),
         )
     except FileNotFoundError as error:
         raise missing() from error

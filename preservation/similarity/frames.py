@@ -29,6 +29,8 @@ MOST_S = 7200
 _MOST_PIXELS = 64 << 20
 _MOST_MEMORY_BYTES = 2 << 30
 """A frame of 8K has 50 MB, and a decoder keeps up to 17 of them."""
+_ENVIRONMENT = ("LANG", "LD_LIBRARY_PATH", "PATH", "TMPDIR")
+"""What ffmpeg is handed on: no credentials."""
 _MOST_MESSAGES_BYTES = 256 << 20
 """Two hours have some 70 MB; a file of many small broken packets has twenty times its own size."""
 _MESSAGE_BYTES = 1 << 12
@@ -201,7 +203,11 @@ def _started(path: Path, messages: IO[bytes]) -> subprocess.Popen[bytes]:
     ]
     try:
         return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=messages
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=messages,
+            env=environment(),
         )
     except FileNotFoundError as error:
         raise missing() from error
@@ -237,6 +243,11 @@ def _shown_times(messages: IO[bytes]) -> Iterator[int]:
 
 def _reason(messages: bytes) -> str:
     return next((reason for words, reason in _REASONS if words.search(messages)), "unreadable")
+
+
+def environment() -> dict[str, str]:
+    """The variables of this process that ffmpeg gets."""
+    return {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
 
 
 def bound(ffmpeg: subprocess.Popen[bytes]) -> None:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from preservation.errors import ProgramMissing
-from preservation.similarity import frames, video
+from preservation.similarity import audio, frames, video
 from preservation.similarity.features import features_in
 from preservation.similarity.frames import FrameSampler
 from tests.fakes.footage import changed, footage, scene, still
@@ -176,6 +176,21 @@ def test_broken_packets_fill_no_disk_with_complaints(tmp_path, monkeypatch):
     assert any(each.view == video.FRAME for each in found.fingerprints)
 
 
+@pytest.mark.parametrize("medium", [video, audio])
+def test_what_decodes_films_and_sound_has_no_secret_of_the_environment(tmp_path, monkeypatch, medium):
+    ffmpeg = tmp_path / "ffmpeg"
+    ffmpeg.write_text(f"#!/bin/sh\nenv > {tmp_path}/seen\n")
+    ffmpeg.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
+
+    medium.signals_of(ffmpeg, timeout_s=60)
+
+    seen = (tmp_path / "seen").read_text()
+    assert "PATH=" in seen
+    assert "hush" not in seen
+
+
 def test_dark_frames_have_no_quality(tmp_path):
     path = still(tmp_path / "dark.mp4", Image.new("RGB", (320, 240)), seconds=2)
 
@@ -186,7 +201,7 @@ def test_dark_frames_have_no_quality(tmp_path):
 
 def test_a_missing_ffmpeg_is_named_with_the_command_that_installs_it(tmp_path):
     script = (
-        "from pathlib import Path; from preservation.similarity import frames, video, audio\n"
+        "from pathlib import Path; from preservation.similarity import audio, frames, video, audio\n"
         "from preservation.errors import ProgramMissing\n"
         "for each in (video, audio):\n"
         "    try: each.signals_of(Path('x'), timeout_s=1)\n"
