@@ -12,9 +12,10 @@ from preservation.pipeline.archive import open_archive
 from preservation.pipeline.holdings import sealed_rows
 from preservation.settings import Settings
 
-_DIGEST = re.compile(r"(?:[a-z]+-)?(?P<digits>[0-9a-f]{12,64})")
-"""A SHA-256 or how it begins; groups and families are named after that of their earliest bitstream."""
-_ITEM = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_DIGEST = re.compile(r"(?:[a-z]+-)?(?P<digits>[0-9a-f]{12,64})", re.IGNORECASE)
+"""A SHA-256 or how it begins, in capitals, too, as some programs write it; groups and families are
+named after that of their earliest bitstream."""
+_ITEM = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 _SHOWN = 5
 
@@ -44,11 +45,12 @@ def bitstream_named(settings: Settings, name: str) -> str:
 def bitstreams_named(settings: Settings, name: str) -> list[str]:
     """The digests of all that *name* stands for, in their order; raises like `bitstream_named`."""
     if is_item(name):
-        rows = sealed_rows(open_archive(settings), FINGERPRINTS, {"item_id": {name}})
+        rows = sealed_rows(open_archive(settings), FINGERPRINTS, {"item_id": {name.lower()}})
         found = sorted({str(row["sha256"]) for row in rows})
     elif match := _DIGEST.fullmatch(name):
         answer = query.ask(settings, "SELECT DISTINCT sha256 FROM fingerprints ORDER BY ALL")
-        found = [str(row[0]) for row in answer.rows if str(row[0]).startswith(match["digits"])]
+        digits = match["digits"].lower()
+        found = [str(row[0]) for row in answer.rows if str(row[0]).startswith(digits)]
     else:
         raise BadInput(f"{name!r} names no bitstream, group or item.", remedy=_LIST_THEM)
     if not found:

@@ -62,7 +62,7 @@ def _rows_called(settings: Settings, store: ObjectStore, rows: list[Row], name: 
 
 
 def _families_called(rows: Iterable[Row], name: str) -> set[str]:
-    return {str(row["family_id"]) for row in rows if _is_called(row, name)}
+    return {str(row["family_id"]) for row in rows if _is_called(row, name.lower())}
 
 
 def _is_called(row: Row, name: str) -> bool:

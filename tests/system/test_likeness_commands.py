@@ -163,6 +163,18 @@ def test_a_family_shows_credit_the_earliest_copy_and_its_edges(home, media):
     assert "Credit: " in said("cluster", "show", family["family_id"], home=home)
 
 
+def test_a_digest_in_capitals_is_the_same_digest(home, media):
+    digest = digest_of(media, "smaller")
+
+    for command in (("cluster", "show"), ("similar",)):
+        for name in (digest, digest[:12]):
+            capitals, small = (
+                answer_of(*command, each, home=home) | {"subject": None}
+                for each in (name.upper(), name)
+            )
+            assert capitals == small
+
+
 def test_tables_of_members_and_edges_come_in_every_form(home, tmp_path):
     files = answer_of("cluster", "export", "--to", str(tmp_path / "out"), home=home)["files"]
 
