@@ -70,6 +70,8 @@ def steps_down(grey: Grey, *, least_rows: int) -> tuple[int, int] | None:
 
     Where one of the two isn't seen, the picture stands in the middle.
     """
+    if len(grey) < least_rows or grey.shape[1] <= _SHADE_COLUMNS:
+        return None
     stepping = _differing(grey[1:], grey[:-1], _STEP)
     is_smooth, is_sharp = stepping <= _MOST_GROUND_STEPPING, stepping >= _LEAST_STEPPING
     if not is_smooth.any() or not is_sharp.any():

@@ -157,3 +157,13 @@ def test_wherever_a_picture_stands_its_box_is_the_one_that_is_cut(left, top, rig
     part = found.cut(whole)
     assert abs(part.shape[0] - 240) <= 4
     assert abs(part.shape[1] - 320) <= 4
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(8, 10), (40, 24), (40, 10), (16, 40)])
+def test_a_small_mark_on_a_plain_page_is_looked_at_like_any_other(rows, columns):
+    page = np.full((160, 200), LIGHT, dtype=np.uint8)
+    mark = np.tile(np.linspace(0, 120, columns).astype(np.uint8), (rows, 1))
+    mark[rows // 2 :] += 100
+    page[60 : 60 + rows, 80 : 80 + columns] = mark
+
+    assert Box(400, 375, 5 * columns, 1000 * rows // 160) in parts_of(page).values()
