@@ -65,7 +65,9 @@ def parts_of(grey: Grey) -> dict[str, Box]:
 
 def _named(trimmed: list[Span], embedded: list[Span], grey: Grey) -> dict[str, Box]:
     found = [*zip([TRIMMED], trimmed, strict=False), *zip(EMBEDDED, embedded, strict=False)]
-    return {name: box_of(span, grey.shape) for name, span in found}
+    boxes = {name: box_of(span, grey.shape) for name, span in found}
+    # A line across a very long picture is nothing of it.
+    return {name: box for name, box in boxes.items() if box.width and box.height}
 
 
 def _grown(grey: Grey, core: Span) -> Span:

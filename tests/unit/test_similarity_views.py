@@ -167,3 +167,10 @@ def test_a_small_mark_on_a_plain_page_is_looked_at_like_any_other(rows, columns)
     page[60 : 60 + rows, 80 : 80 + columns] = mark
 
     assert Box(400, 375, 5 * columns, 1000 * rows // 160) in parts_of(page).values()
+
+
+def test_a_thin_mark_on_a_very_long_page_is_no_part_of_it():
+    page = np.full((4096, 64), LIGHT, dtype=np.uint8)
+    page[1281:1283, 20:26] = np.random.default_rng(1).integers(0, 200, (2, 6))
+
+    assert all(box.cut(page).size for box in parts_of(page).values())
