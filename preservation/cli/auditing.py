@@ -12,9 +12,9 @@ from preservation.cli.options import (
     Progress,
     home_option,
     json_option,
-    on_one_line,
     print_json,
     print_table,
+    printable,
     settings_of,
 )
 from preservation.errors import SettingsInvalid
@@ -129,8 +129,8 @@ class _Throughput:
 
 def _print_report(report: dict[str, Any]) -> None:
     for found in report["damaged"]:
-        click.echo(f"DAMAGED  {on_one_line(found['key'])}: {found['fault']}")
-        expected, observed = on_one_line(str(found["expected"])), on_one_line(str(found["observed"]))
+        click.echo(f"DAMAGED  {printable(found['key'])}: {found['fault']}")
+        expected, observed = printable(str(found["expected"])), printable(str(found["observed"]))
         click.echo(f"    expected {expected}; observed {observed}")
         since = found["last_good_at"] or "never checked before"
         click.echo(f"    last good: {since}; second copy: {found['second_copy'] or 'none'}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import click
 import preservation
 from preservation import clock, pipeline
 from preservation.cli.options import (
+    Commands,
     Progress,
     home_option,
     json_option,
@@ -20,6 +22,7 @@ from preservation.cli.options import (
     print_json,
     print_table,
     settings_of,
+    tell,
 )
 from preservation.errors import BadInput
 from preservation.settings import home_from
@@ -31,9 +34,11 @@ if TYPE_CHECKING:
 Context = click.Context
 
 _SAY_EVERY_S = 3.0
+_MOST_ROWS_NAMED = 10
 
 
 @click.group(
+    cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done, 1 findings, 2 usage, 3 refused by policy, 4 can't be checked now.",
 )
@@ -90,7 +95,7 @@ def organisation_add(
 
     reference = add_organisation(_database(context), organisation_id, name=name)
     answer = {"organisation_id": organisation_id, "submitter_ref": reference}
-    _tell(
+    tell(
         answer,
         f"{organisation_id} is registered; the archive knows it as {reference}.",
         as_json=as_json,
@@ -115,7 +120,7 @@ def agreement_add(context: Context, organisation_id: str, terms: Path | None, *,
 
     version = add_agreement(_database(context), organisation_id, _terms(terms))
     answer = {"organisation_id": organisation_id, "agreement_version": version}
-    _tell(
+    tell(
         answer,
         f"Version {version} of the agreement with {organisation_id} is in force.",
         as_json=as_json,
@@ -176,7 +181,7 @@ def run(context: Context, *, until_idle: bool, as_json: bool) -> None:
     """Capture, describe, seal and cluster in this process, without Airflow."""
     del until_idle
     done = pipeline.run_until_idle(settings_of(context), Progress())
-    _tell(done, f"Idle. Sealed {len(done['sealed_batches'])} batch(es).", as_json=as_json)
+    tell(done, f"Idle. Sealed {len(done['sealed_batches'])} batch(es).", as_json=as_json)
 
 
 @preserve.command()
@@ -198,7 +203,7 @@ def status(
     if not found:
         click.echo("Nothing has been submitted yet.")
     for entry in found:
-        click.echo(f"\nSubmission {entry['submission_id']}")
+        click.echo(f"\nSubmission {entry['submission_id']} of {entry['organisation_id']}")
         rows = [{**item, "what": item["url"] or item.get("file")} for item in entry["items"]]
         print_table(rows, ("row", "status", "reason", "attempts", "what"))
 
@@ -211,7 +216,7 @@ def status(
 def sheet(context: Context, submission_id: str, *, as_json: bool) -> None:
     """Write the sheet of SUBMISSION as it goes back: with status, reason, digest and receipt."""
     path = pipeline.return_sheet(settings_of(context), submission_id)
-    _tell({"returned_sheet": str(path)}, str(path), as_json=as_json)
+    tell({"returned_sheet": str(path)}, str(path), as_json=as_json)
 
 
 @preserve.command()
@@ -264,42 +269,56 @@ def query_command(context: Context, sql: str, *, as_json: bool) -> None:
 @preserve.command("report")
 @click.argument("target", required=False, type=click.Path(dir_okay=False, path_type=Path))
 @home_option
+@json_option
 @click.pass_context
-def report_command(context: Context, target: Path | None) -> None:
+def report_command(context: Context, target: Path | None, *, as_json: bool) -> None:
     """Write an HTML report of everything sealed to TARGET [HOME/returned/report.html].
 
-    Thumbnails are blurred and grey.
+    Thumbnails are blurred and grey. The page states the verdict of 'preserve verify', found anew.
     """
     from preservation import report
 
     settings = settings_of(context)
-    verdict = pipeline.verify(settings, None)
+    verdict = pipeline.verify(settings, _Percentage())
     path = target or settings.returned / "report.html"
-    click.echo(report.write_report(settings, path, verdict=verdict.to_json()))
+    written = str(report.write_report(settings, path, verdict=verdict.to_json()))
+    tell({"report": written, "verdict": verdict.verdict}, written, as_json=as_json)
 
 
 @preserve.command()
 @home_option
 @click.option("--foreground", is_flag=True, help="Stay in front; Ctrl-C stops everything.")
+@json_option
 @click.pass_context
-def up(context: Context, *, foreground: bool) -> None:
-    """Start Airflow under our supervisor and leave it running."""
+def up(context: Context, *, foreground: bool, as_json: bool) -> None:
+    """Start Airflow under our supervisor and leave it running.
+
+    If it runs already, nothing changes. With --foreground nothing is printed on standard output.
+    """
     from preservation import supervisor
 
     running = supervisor.up(settings_of(context), foreground=foreground, progress=Progress())
-    if running is not None:
-        click.echo(f"Airflow is ready at {running.url}")
-        click.echo(f"User {running.user}; the password is in {running.password_file}")
+    if running is None:
+        return
+    sentences = (
+        f"Airflow is ready at {running.url}",
+        f"User {running.user}; the password is in {running.password_file}",
+    )
+    tell(asdict(running), "\n".join(sentences), as_json=as_json)
 
 
 @preserve.command()
 @home_option
+@json_option
 @click.pass_context
-def down(context: Context) -> None:
+def down(context: Context, *, as_json: bool) -> None:
     """Stop Airflow and everything that it started."""
     from preservation import supervisor
 
-    supervisor.down(settings_of(context), progress=Progress())
+    stopped = supervisor.down(settings_of(context), progress=Progress())
+    is_nothing = not (stopped.was_running or stopped.ended_by_force)
+    sentence = "Nothing was running." if is_nothing else "Airflow is stopped."
+    tell(asdict(stopped), sentence, as_json=as_json)
 
 
 class _Percentage:
@@ -337,13 +356,6 @@ def _terms(path: Path | None) -> dict[str, Any]:
     return terms
 
 
-def _tell(document: Any, sentence: str, *, as_json: bool) -> None:
-    if as_json:
-        print_json(document)
-    else:
-        click.echo(sentence)
-
-
 def _submit_exit_code(answer: SubmissionAnswer) -> int:
     if not answer.refused_count:
         return 0
@@ -359,7 +371,7 @@ def _print_answer(answer: SubmissionAnswer, document: dict[str, Any]) -> None:
     elif answer.is_repeat:
         click.echo("This was submitted before; nothing was changed.")
     click.echo(f"{answer.accepted_count} row(s) taken, {answer.refused_count} refused.")
-    for note in answer.notes:
+    for note in (*answer.notes, *_row_notes(answer)):
         click.echo(f"note: {note}")
     refusals = [refusal.to_json() for row in answer.rows for refusal in row.refusals]
     if refusals:
@@ -371,6 +383,21 @@ def _print_answer(answer: SubmissionAnswer, document: dict[str, Any]) -> None:
     ):
         if document.get(name):
             click.echo(f"{label}: {document[name]}")
+
+
+def _row_notes(answer: SubmissionAnswer) -> list[str]:
+    """Each thing to say about rows once, with the first rows that it is about."""
+    rows: dict[str, list[str]] = {}
+    for row in answer.rows:
+        for note in row.notes:
+            rows.setdefault(note, []).append(str(row.row_number))
+    return [f"{_rows_named(numbers)}: {note}" for note, numbers in rows.items()]
+
+
+def _rows_named(numbers: list[str]) -> str:
+    more = len(numbers) - _MOST_ROWS_NAMED
+    named = ", ".join(numbers[:_MOST_ROWS_NAMED])
+    return f"row(s) {named}" + (f" and {more} more" if more > 0 else "")
 
 
 def _print_verdict(verdict: Verdict) -> None:

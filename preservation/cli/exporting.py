@@ -9,7 +9,14 @@ import click
 
 from preservation import pipeline
 from preservation.cli.commands import preserve
-from preservation.cli.options import Progress, home_option, json_option, print_json, settings_of
+from preservation.cli.options import (
+    Progress,
+    home_option,
+    json_option,
+    print_json,
+    printable,
+    settings_of,
+)
 
 _LANGUAGES = "ar,en,es,fr,uk"
 
@@ -80,7 +87,7 @@ def export_bag_command(context: click.Context, /, *, as_json: bool, **options: A
     click.echo(f"{answer['path']}: {len(answer['items'])} item(s), {answer['objects']} object(s).")
     click.echo(f"tagmanifest-sha256.txt: {answer['tagmanifest_sha256']}")
     for thing in answer["withheld"]:
-        click.echo(f"withheld: {thing['kind']} {thing['subject']} ({thing['reason']})")
+        click.echo(printable(f"withheld: {thing['kind']} {thing['subject']} ({thing['reason']})"))
     click.echo("The export is on record, and will be sealed with the next batch.")
 
 

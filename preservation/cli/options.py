@@ -14,10 +14,16 @@ from preservation import clock
 from preservation.model.findings import Finding
 from preservation.settings import Settings, load
 
+_WHOLE = 1000
+"""More characters than the first sentence of any help text."""
+
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-# Controls but the newline, overrides of direction, and what isn't UTF-8.
-_STEERING = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# Controls but the newline, separators of lines and paragraphs, what UAX #9 calls explicit formatting,
+# and what isn't UTF-8.
+_STEERING = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 def home_option(command: _Command) -> _Command:
@@ -52,6 +58,14 @@ def print_json(document: object) -> None:
     click.echo(harmless(json.dumps(document, ensure_ascii=False, indent=2, default=str)))
 
 
+def tell(document: object, sentence: str, *, as_json: bool) -> None:
+    """Print *document* as JSON, or *sentence* for people."""
+    if as_json:
+        print_json(document)
+    else:
+        click.echo(sentence)
+
+
 def print_table(rows: Sequence[Mapping[str, object]], columns: Iterable[str]) -> None:
     """Print *rows* as aligned columns under their names."""
     names = list(columns)
@@ -66,9 +80,9 @@ def print_table(rows: Sequence[Mapping[str, object]], columns: Iterable[str]) ->
 def print_findings(findings: Iterable[Finding]) -> None:
     """Print what was seen, each finding on two lines."""
     for finding in findings:
-        click.echo(f"{finding.severity.upper()}  {on_one_line(finding.subject)}: {finding.rule}")
+        click.echo(f"{finding.severity.upper()}  {printable(finding.subject)}: {finding.rule}")
         if finding.expected or finding.observed:
-            expected, observed = on_one_line(finding.expected), on_one_line(finding.observed)
+            expected, observed = printable(finding.expected), printable(finding.observed)
             click.echo(f"    expected {expected}; observed {observed}")
 
 
@@ -77,9 +91,21 @@ def harmless(text: str) -> str:
     return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def on_one_line(text: str) -> str:
+def printable(text: str) -> str:
     """As `harmless`, without line breaks."""
     return harmless(text.replace("\n", " "))
+
+
+class Commands(click.Group):
+    """A group whose help says of each command its whole first sentence."""
+
+    group_class = type
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        named = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        rows = [(name, command.get_short_help_str(limit=_WHOLE)) for name, command in named if command]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
 
 class Progress:
@@ -89,11 +115,11 @@ class Progress:
         self._began = clock.monotonic_s()
 
     def __call__(self, message: str) -> None:
-        click.echo(f"[{clock.monotonic_s() - self._began:6.1f} s] {on_one_line(message)}", err=True)
+        click.echo(f"[{clock.monotonic_s() - self._began:6.1f} s] {printable(message)}", err=True)
 
 
 def _cell(value: object) -> str:
-    return "" if value is None else on_one_line(str(value))
+    return "" if value is None else printable(str(value))
 
 
 def _remember_home(context: click.Context, _: click.Parameter, value: Path | None) -> None:

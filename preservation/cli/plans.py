@@ -8,7 +8,14 @@ from typing import Any
 import click
 
 from preservation.cli.commands import preserve
-from preservation.cli.options import home_option, json_option, print_json, print_table, settings_of
+from preservation.cli.options import (
+    home_option,
+    json_option,
+    print_json,
+    print_table,
+    printable,
+    settings_of,
+)
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -93,7 +100,9 @@ def plan_show(context: click.Context, name: str, *, as_json: bool) -> None:
     for plan in plans:
         for key, value in plan.items():
             if value:
-                click.echo(f"{key:16}{', '.join(value) if isinstance(value, list) else value}")
+                click.echo(
+                    printable(f"{key:16}{', '.join(value) if isinstance(value, list) else value}")
+                )
         click.echo()
 
 

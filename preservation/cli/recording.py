@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from preservation.cli.commands import preserve
-from preservation.cli.options import home_option, json_option, print_json, settings_of
+from preservation.cli.options import home_option, json_option, print_json, printable, settings_of
 
 
 @preserve.command("recording")
@@ -47,9 +47,9 @@ def recording_command(
         click.echo(f"{target}: {rebuilt.exchanges} requests.")
         click.echo(f"{rebuilt.alike} answers of the archive come out alike.")
         for url in rebuilt.only_in_warc:
-            click.echo(f"not in the recording: {url}")
+            click.echo(printable(f"not in the recording: {url}"))
         for url in rebuilt.only_in_recording:
-            click.echo(f"not in the archive: {url}")
+            click.echo(printable(f"not in the archive: {url}"))
         for fault in rebuilt.faults:
-            click.echo(f"note: {fault}")
+            click.echo(printable(f"note: {fault}"))
     return 1 if rebuilt.only_in_warc or rebuilt.only_in_recording else 0

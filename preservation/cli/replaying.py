@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from preservation.cli.commands import preserve
-from preservation.cli.options import home_option, json_option, print_json, settings_of
+from preservation.cli.options import home_option, json_option, print_json, printable, settings_of
 
 if TYPE_CHECKING:
     from preservation.replay import Replay
@@ -110,7 +110,7 @@ def wacz_command(
     click.echo(f"{written.path}: {written.pages} page(s), {written.records} answers.")
     click.echo(f"{written.size_bytes:,} bytes, sha256 {written.sha256}")
     for url in written.left_out:
-        click.echo(f"note: players can't show {url}: its body can't be decoded.")
+        click.echo(printable(f"note: players can't show {url}: its body can't be decoded."))
 
 
 def _tell(shown: Replay, more: dict[str, Any], *, as_json: bool) -> None:
@@ -124,7 +124,7 @@ def _tell(shown: Replay, more: dict[str, Any], *, as_json: bool) -> None:
     rows = [*shown.facts(), *words.items()]
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
-        click.echo(f"{name:{width}}  {value}")
+        click.echo(printable(f"{name:{width}}  {value}"))
     if "proxy" in more:
         click.echo("Ctrl-C ends it.")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from preservation.cli.commands import preserve
-from preservation.cli.options import home_option, json_option, print_json, settings_of
+from preservation.cli.options import home_option, json_option, print_json, printable, settings_of
 
 
 @preserve.group()
@@ -30,7 +30,7 @@ def show(context: click.Context, subject: str, reason: str, *, as_json: bool) ->
         return
     for value in answer["values"]:
         told = value.get("value") or value.get("value_base64") or f"({value['absence']})"
-        click.echo(f"{value['subject']}: {told}")
+        click.echo(printable(f"{value['subject']}: {told}"))
 
 
 @source.command("erase")

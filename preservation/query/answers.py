@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
+from itertools import count
 from typing import Any
 
 import duckdb
@@ -31,7 +33,8 @@ class Answer:
 
     Values are null, booleans, integers, finite floats, text, lists and objects. Instants are RFC
     3339 in UTC, bytes hexadecimal, and what JSON has no number for (exact decimals with a fraction,
-    infinities) is text. A map is a list of pairs, an interval [months, days, nanoseconds].
+    infinities) is text. A map is a list of pairs, an interval [months, days, nanoseconds]. Columns of
+    one name are told apart as DuckDB does: ``outcome``, ``outcome_1``.
     """
 
     columns: tuple[str, ...]
@@ -55,7 +58,7 @@ def run(archive: ReadCopies, sql: str) -> Answer:
     _check_is_one_question(sql)
     connection = open_views(archive, sql)
     try:
-        return _ask(connection, sql)
+        return _interruptible(connection, sql)
     except duckdb.Error as error:
         raise _fault(error) from error
     finally:
@@ -72,13 +75,35 @@ def _check_is_one_question(sql: str) -> None:
         raise BadInput(msg, remedy=f"Nothing was run. {_REMEDY}")
 
 
+def _interruptible(connection: duckdb.DuckDBPyConnection, sql: str) -> Answer:
+    # DuckDB on the main thread looks for Ctrl-C only between tasks, and one task may last for hours.
+    with ThreadPoolExecutor(1) as thread:
+        asked = thread.submit(_ask, connection, sql)
+        try:
+            return asked.result()
+        except KeyboardInterrupt:
+            connection.interrupt()
+            raise
+
+
 def _ask(connection: duckdb.DuckDBPyConnection, sql: str) -> Answer:
     result = connection.sql(sql)
     if result is None:
         raise BadInput("The statement has no result.", remedy=_REMEDY)
     found = result.to_arrow_table()
     columns = [[_plain(value) for value in column.to_pylist()] for column in found.columns]
-    return Answer(columns=tuple(found.column_names), rows=list(zip(*columns, strict=True)))
+    return Answer(columns=tuple(_distinct(found.column_names)), rows=list(zip(*columns, strict=True)))
+
+
+def _distinct(names: Sequence[str]) -> Iterator[str]:
+    """*names*, those that came before with a number behind: each column keeps its own values."""
+    given: set[str] = set()
+    for name in names:
+        numbered = (f"{name}_{number}" for number in count(1))
+        free = (one for one in numbered if one not in given and one not in names)
+        distinct = next(free) if name in given else name
+        given.add(distinct)
+        yield distinct
 
 
 def _fault(error: duckdb.Error) -> PreservationError:

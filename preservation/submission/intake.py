@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, Row, func, insert, select
 
 import preservation
 from preservation import clock
-from preservation.model.urls import normalised
+from preservation.model.urls import host_of, normalised
 from preservation.model.vocabulary import EventType, Status
 from preservation.state import reading
 from preservation.state.schema import event, item, submission, submission_row
@@ -116,9 +116,13 @@ def submit(  # noqa: PLR0913 - what is handed over, by whom, and under which pla
 
 def row_notes(url: str | None) -> tuple[str, ...]:
     """What is worth saying about a URL that is taken all the same."""
-    if url is None or url == url.strip():
+    if url is None:
         return ()
-    return ("The URL has spaces around it; it is kept and requested exactly as written.",)
+    if host_of(url) is None:
+        return ("This is no http or https URL: it is kept as it is, with the reason malformed-url.",)
+    if url != url.strip():
+        return ("The URL has spaces around it; it is kept and requested exactly as written.",)
+    return ()
 
 
 def _find(connection: Connection, organisation_id: str, source_sha256: str) -> Row[Any] | None:

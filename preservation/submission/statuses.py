@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
+from preservation.errors import BadInput, OrganisationUnknown
 from preservation.model.canonical import instant
 from preservation.model.vocabulary import REASON_SENTENCES, STATUS_SENTENCES, Reason, Status
 from preservation.state import reading
-from preservation.state.schema import item, submission, submission_row
+from preservation.state.schema import item, organisation, submission, submission_row
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, Row
@@ -35,6 +36,10 @@ def status_of(
 
     A row has item_id, row, url, file, status, reason, sentence, attempts, next_attempt_at,
     sealed_batch_id and refusals; a refused row has no item. Instants are RFC 3339 texts.
+
+    Raises:
+        OrganisationUnknown: *organisation_id* isn't registered here.
+        BadInput: There is no such submission, or none of that organisation.
     """
     query = select(submission).order_by(submission.c.submitted_at, submission.c.submission_id)
     if submission_id is not None:
@@ -42,9 +47,24 @@ def status_of(
     if organisation_id is not None:
         query = query.where(submission.c.organisation_id == organisation_id)
     with reading(engine).begin() as connection:
+        if organisation_id is not None:
+            _check_is_registered(connection, organisation_id)
         found = connection.execute(query).all()
+        if submission_id is not None and not found:
+            whose = f" of {organisation_id}" if organisation_id else ""
+            msg = f"There is no submission {submission_id!r}{whose} here."
+            raise BadInput(msg, remedy="'preserve status' lists the submissions.")
         rows = rows_of(connection, [row.submission_id for row in found])
     return [_submission(row, rows[row.submission_id]) for row in found]
+
+
+def _check_is_registered(connection: Connection, organisation_id: str) -> None:
+    known = organisation.c.organisation_id
+    if connection.execute(select(known).where(known == organisation_id)).scalar() is None:
+        msg = f"There is no organisation {organisation_id!r} here."
+        raise OrganisationUnknown(
+            msg, remedy="Check its identifier; 'preserve status' names those who submitted."
+        )
 
 
 def rows_of(connection: Connection, submission_ids: list[str]) -> dict[str, list[Row[Any]]]:

@@ -107,9 +107,9 @@ def reply_to(query: bytes, folder: Path) -> bytes:
         desk = Path(name)
         (desk / "serial").write_text(f"{secrets.randbits(126) | 1 << 126:032X}\n", "ascii")
         (desk / "query").write_bytes(query)
-        configuration = _CONFIGURATION.format(
-            serial=desk / "serial", folder=folder.absolute(), policy=POLICY
-        )
+        # config(5): quotes, '#', '$' and backslashes mean something in a value, so no path is one.
+        (desk / "authority").symlink_to(folder.absolute())
+        configuration = _CONFIGURATION.format(serial="serial", folder="authority", policy=POLICY)
         (desk / "configuration").write_text(configuration, "utf-8")
         run_openssl(
             [

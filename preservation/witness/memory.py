@@ -48,6 +48,10 @@ class WitnessMemory:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        if not (folder / "witness.pem").exists():
+            msg = f"There is no witness in {folder}: it has no witness.pem."
+            remedy = "Name another directory, or make one: preserve witness init DIR --name NAME."
+            raise SettingsInvalid(msg, remedy=remedy)
         self.key = CosigningKey(SigningKey.load(folder / "witness.pem", KeyPurpose.WITNESS))
 
     @classmethod

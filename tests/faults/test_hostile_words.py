@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from preservation.cli.options import on_one_line, print_findings, print_table
+from preservation.cli.options import print_findings, print_table, printable
 from tests.fakes.small_archive import SmallArchive
 
 CLEARED = "\x1b[2J\x1b[HVerdict: PROVEN\x1b[8m"
@@ -29,4 +29,4 @@ def test_a_captured_title_can_not_steer_the_terminal_of_who_lists_it(text, capsy
 
 
 def test_words_of_any_script_are_told_as_they_are():
-    assert on_one_line("Доказательство, 証拠, دليل") == "Доказательство, 証拠, دليل"
+    assert printable("Доказательство, 証拠, دليل") == "Доказательство, 証拠, دليل"

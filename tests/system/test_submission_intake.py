@@ -483,7 +483,19 @@ def test_status_lists_one_organisations_submissions_in_order(send, engine):
 
     assert [told["submission_id"] for told in status_of(engine, organisation_id=WHO)] == sent
     assert len(status_of(engine)) == 4
-    assert status_of(engine, submission_id="nothing") == []
+
+
+def test_status_of_what_is_not_here_says_so(send, engine):
+    add_organisation(engine, "other", name=None)
+    submission_id = send(PAGE).submission_id
+
+    with pytest.raises(BadInput, match="no submission 'nothing' here"):
+        status_of(engine, submission_id="nothing")
+    with pytest.raises(BadInput, match="of other here"):
+        status_of(engine, submission_id=submission_id, organisation_id="other")
+    with pytest.raises(OrganisationUnknown, match="'nobody'"):
+        status_of(engine, organisation_id="nobody")
+    assert status_of(engine, organisation_id="other") == []
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -48,10 +51,18 @@ def test_values_are_ready_for_json(archive, expression, value):
 
 
 def test_columns_of_the_same_name_keep_their_values(archive):
-    answer = run(on_disk(archive), "SELECT 1 AS x, 2 AS x")
+    answer = run(on_disk(archive), "SELECT 1 AS x, 2 AS x, 3 AS x_1, 4 AS x")
 
-    assert answer.columns == ("x", "x")
-    assert answer.rows == [(1, 2)]
+    assert answer.columns == ("x", "x_2", "x_1", "x_3")
+    assert answer.rows == [(1, 2, 3, 4)]
+
+
+def test_an_interrupt_of_a_long_query_is_an_interrupt(archive):
+    ringing = threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT))
+    ringing.start()
+
+    with pytest.raises(KeyboardInterrupt):
+        run(on_disk(archive), "SELECT count(*) FROM range(100000000000) a, range(1000000) b")
 
 
 @pytest.mark.parametrize(

@@ -342,3 +342,8 @@ def test_whatever_else_is_sent_is_answered_and_bounded(served, head, status):
         answer = connection.recv(4096)
 
     assert status in answer.partition(b"\r\n")[0]
+
+
+def test_a_directory_without_a_witness_says_how_to_make_one(tmp_path):
+    with pytest.raises(SettingsInvalid, match="preserve witness init"):
+        WitnessMemory(tmp_path)
