@@ -272,7 +272,7 @@ def query_command(context: Context, sql: str, *, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def report_command(context: Context, target: Path | None, *, as_json: bool) -> None:
-    """Write an HTML report of everything sealed to TARGET [HOME/returned/report.html].
+    """Write an HTML report of everything sealed to TARGET [HOME/reports/report.html].
 
     Thumbnails are blurred and grey. The page states the verdict of 'preserve verify', found anew.
     """
@@ -280,7 +280,7 @@ def report_command(context: Context, target: Path | None, *, as_json: bool) -> N
 
     settings = settings_of(context)
     verdict = pipeline.verify(settings, _Percentage())
-    path = target or settings.returned / "report.html"
+    path = target or settings.reports / "report.html"
     written = str(report.write_report(settings, path, verdict=verdict.to_json()))
     tell({"report": written, "verdict": verdict.verdict}, written, as_json=as_json)
 

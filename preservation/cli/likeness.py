@@ -166,7 +166,7 @@ def cluster_export(
     "target",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE.html",
-    help="Where to write it, replacing an older one [HOME/returned/gallery.html].",
+    help="Where to write it, replacing an older one [HOME/reports/gallery.html].",
 )
 @click.option(
     "--clear",

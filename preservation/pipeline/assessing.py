@@ -7,9 +7,8 @@ from typing import Any
 
 from preservation import clock
 from preservation.errors import BadInput
-from preservation.model.digests import sha256_of
 from preservation.model.vocabulary import EventType
-from preservation.pipeline.events import record_event
+from preservation.pipeline.events import record_event, words_digest
 from preservation.pipeline.naming import bitstream_named
 from preservation.settings import Settings
 from preservation.similarity.assessments import Assessment, Decision
@@ -39,7 +38,7 @@ def decide(
     require_pseudonym(by)
     if not reason.strip():
         raise BadInput("The decision has no reason.", remedy="Say why, in a sentence; keep the text.")
-    reason_sha256 = reason_digest(reason)
+    reason_sha256 = words_digest(reason)
     left, right = (bitstream_named(settings, name) for name in pair)
     if left == right:
         raise BadInput(
@@ -61,17 +60,6 @@ def decide(
             agent=by,
         )
     return {**assessment.detail, "agent": by, "takes_effect": TAKES_EFFECT}
-
-
-def reason_digest(reason: str) -> str:
-    """The SHA-256 of *reason* in UTF-8; raises BadInput where it has no such form."""
-    try:
-        return sha256_of(reason.encode())
-    except UnicodeEncodeError as error:
-        msg = f"The reason {reason!r} isn't UTF-8."
-        raise BadInput(
-            msg, remedy="Nothing was changed. Set the terminal to UTF-8, and say it again."
-        ) from error
 
 
 def require_pseudonym(by: str | None) -> None:

@@ -9,6 +9,8 @@ from sqlalchemy import Connection, insert, select
 
 import preservation
 from preservation import clock
+from preservation.errors import BadInput
+from preservation.model.digests import sha256_of
 from preservation.model.vocabulary import EventType
 from preservation.state import schema
 
@@ -53,3 +55,14 @@ def record_event(  # noqa: PLR0913 - the facts of one PREMIS event
             asks_for_seal=asks_for_seal,
         )
     )
+
+
+def words_digest(words: str) -> str:
+    """The SHA-256 of a person's *words* in UTF-8; raises BadInput where they have no such form."""
+    try:
+        return sha256_of(words.encode())
+    except UnicodeEncodeError as error:
+        raise BadInput(
+            f"{words!r} isn't UTF-8.",
+            remedy="Nothing was changed. Set the terminal to UTF-8, and say it again.",
+        ) from error

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from preservation import clock
-from preservation.errors import BadInput, StoreUnavailable
+from preservation.errors import BadInput
 from preservation.gallery import Exhibition, render
 from preservation.gallery.page import LARGEST_FAMILY_LIST
 from preservation.model.tables import Row
 from preservation.model.vocabulary import EventType
 from preservation.pipeline.archive import open_archive
-from preservation.pipeline.assessing import reason_digest, require_pseudonym
-from preservation.pipeline.events import record_event
+from preservation.pipeline.assessing import require_pseudonym
+from preservation.pipeline.events import record_event, words_digest
 from preservation.pipeline.gallery_pictures import (
     LARGEST_CLEAR_COUNT,
     moments_of,
@@ -23,6 +22,7 @@ from preservation.pipeline.gallery_pictures import (
     shown_rows,
 )
 from preservation.pipeline.showing import exhibited
+from preservation.report import write_page
 from preservation.settings import Settings
 from preservation.state import open_database
 
@@ -53,8 +53,8 @@ def write_gallery(
         _record_access(settings, exhibition, rows, reason=clear_because, by=str(by))
     moments = moments_of(exhibition)
     pictures = pictures_of(settings, store, rows, moments, is_clear=clear_because is not None)
-    path = target or settings.returned / "gallery.html"
-    _write(path, render(exhibition, pictures, written_at=clock.now()))
+    path = target or settings.reports / "gallery.html"
+    write_page(path, render(exhibition, pictures, written_at=clock.now()), named="gallery")
     return {
         "path": str(path),
         "families": len(exhibition.families),
@@ -77,22 +77,7 @@ def _record_access(
             detail={
                 "families": [each.family_id for each in exhibition.families[:LARGEST_FAMILY_LIST]],
                 "objects": list(rows)[:LARGEST_CLEAR_COUNT],
-                "reason_sha256": reason_digest(reason),
+                "reason_sha256": words_digest(reason),
             },
             agent=by,
         )
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace *path* with *text*, whole or not at all."""
-    draft = path.with_name(f".{path.name}.{clock.new_id()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
-    except OSError as error:
-        msg = f"The gallery can't be written to {path}: {error.strerror}."
-        raise StoreUnavailable(msg, remedy="Name another place.") from error
-    finally:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)

@@ -46,7 +46,7 @@ from preservation.model.digests import fixity_of_file, sha256_of
 from preservation.model.tables import Row
 from preservation.pipeline.archive import DESCRIPTION_KEY, open_archive
 from preservation.pipeline.disseminations import record_export, record_undone
-from preservation.pipeline.events import AGENT
+from preservation.pipeline.events import AGENT, words_digest
 from preservation.pipeline.export_places import ExportPlace, remove
 from preservation.pipeline.leasing import held
 from preservation.pipeline.standings import standings
@@ -197,7 +197,7 @@ class _Job:
         purpose = self.request.purpose
         return {
             "recipient": self.request.recipient,
-            "purpose_sha256": None if purpose is None else sha256_of(purpose.encode()),
+            "purpose_sha256": None if purpose is None else words_digest(purpose),
             "authorised_by": self.request.authorised_by,
             "encrypted_to": self.request.encrypt_to,
             "withheld_count": len(evidence.contents.withheld),

@@ -14,7 +14,7 @@ from preservation.model.digests import sha256_of
 from preservation.model.tables import PROTECTED, Row
 from preservation.model.vocabulary import EventType
 from preservation.pipeline.archive import open_archive
-from preservation.pipeline.events import record_event
+from preservation.pipeline.events import record_event, words_digest
 from preservation.pipeline.holdings import sealed_rows
 from preservation.pipeline.sealing.protecting import SHEET, source_keys
 from preservation.protection import open_value
@@ -51,7 +51,7 @@ def show_protected(settings: Settings, subject_id: str, *, reason: str) -> dict[
             detail={
                 "subject": subject_id,
                 "values": len(found),
-                "reason_sha256": sha256_of(reason.encode()),
+                "reason_sha256": words_digest(reason),
             },
         )
     return {"subject": subject_id, "values": [_opened(settings, store, row) for row in found]}

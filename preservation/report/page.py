@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,13 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from preservation import clock
-from preservation.errors import EvidenceAtRisk, StoreUnavailable
+from preservation.errors import EvidenceAtRisk
 from preservation.model.canonical import instant
 from preservation.model.vocabulary import Role
 from preservation.report.contents import Contents, Item, StoredObject
 from preservation.report.pictures import Thumbnails
 from preservation.report.reading import read_contents
+from preservation.report.writing import write_page
 from preservation.settings import Settings
 from preservation.store.places import archive_store
 from preservation.store.port import ObjectStore
@@ -43,17 +43,7 @@ def write_report(settings: Settings, target: Path, *, verdict: Mapping[str, Any]
         raise EvidenceAtRisk(
             f"The report can't be made: {error}.", remedy="Run 'preserve verify' to see what changed."
         ) from error
-    draft = target.with_name(f".{target.name}.{clock.new_id()}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(target)
-    except OSError as error:
-        msg = f"The report can't be written to {target}: {error.strerror}."
-        raise StoreUnavailable(msg, remedy="Name another place.") from error
-    finally:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
+    write_page(target, text, named="report")
     return target
 
 

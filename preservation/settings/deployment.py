@@ -112,6 +112,11 @@ class Settings:
         return self.home / "returned"
 
     @property
+    def reports(self) -> Path:
+        """Pages for the team alone: they tell of every submitter."""
+        return self.home / "reports"
+
+    @property
     def logs(self) -> Path:
         """Program logs; they hold no evidence."""
         return self.home / "logs"

@@ -83,7 +83,7 @@ def test_nothing_captured_steers_the_terminal(capsys):
     for said in (out, err):
         assert not set(said) & set("\x1b\x07\r\x9b\u202e\u2069")
         assert "شهادة\u200c" in said
-        assert "\\x1b]0;owned\\x07red\\r" in said
+        assert "\\u001b]0;owned\\u0007red\\u000d" in said
 
 
 def test_each_group_names_its_commands_in_whole_sentences():
