@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,15 @@ def test_columns_of_the_same_name_keep_their_values(archive):
     assert answer.rows == [(1, 2, 3, 4)]
 
 
+@pytest.fixture
+def heeding_interrupts() -> Iterator[None]:
+    """Whatever runs in the background of a script ignores Ctrl-C, and so do its children."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeding_interrupts")
 def test_an_interrupt_of_a_long_query_is_an_interrupt(archive):
     ringing = threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT))
     ringing.start()
