@@ -68,6 +68,8 @@ def init(context: Context, *, as_json: bool) -> None:
         return
     click.echo(f"The deployment at {settings.home} is ready.")
     click.echo(f"Copy {settings.trust} to a safe place: a verifier trusts what it holds.")
+    if settings.home.stat().st_mode & 0o007:
+        click.echo(f"WARNING: every account of this machine may enter {settings.home}; close it.")
     for name in tests:
         click.echo(
             f"WARNING: '{name}' is a TEST AUTHORITY. Its time stamps prove nothing about time; "

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from preservation import clock
@@ -56,6 +58,7 @@ def initialise(home: Path) -> Settings:
         ForeignArchive: Its archive directory holds something else.
     """
     _require_writable(home)
+    _close_to_others(home)
     _write_settings(home)
     settings = load(home)
     for folder in (settings.trust, settings.work, settings.inbox, settings.returned, settings.logs):
@@ -72,7 +75,7 @@ def initialise(home: Path) -> Settings:
 
 def _require_writable(home: Path) -> None:
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=home):
             pass
     except OSError as error:
@@ -80,6 +83,17 @@ def _require_writable(home: Path) -> None:
             f"{home} can't be written: {error.strerror}.",
             remedy="Nothing was created. Choose another --home, make room or give permission.",
         ) from error
+
+
+def _close_to_others(home: Path) -> None:
+    """Let accounts of this machine in only as far as the home's group does.
+
+    Sheets in the inbox say who a source is; the settings may hold passwords.
+    """
+    mode = stat.S_IMODE(home.stat().st_mode)
+    if mode & stat.S_IRWXO:
+        with suppress(PermissionError):  # a mounted folder may be another account's
+            home.chmod(mode & ~stat.S_IRWXO)
 
 
 def _write_settings(home: Path) -> None:

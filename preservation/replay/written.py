@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from preservation import clock
 from preservation.errors import BadInput, StoreFull
 
-_FOR_ALL = 0o644
+_AS_THE_UMASK_SAYS = 0o666
 
 
 @contextmanager
-def new_file(target: Path, *, mode: int = _FOR_ALL) -> Iterator[BinaryIO]:
-    """A stream, to be written and read, whose content becomes *target* at the end, with *mode*.
+def new_file(target: Path, *, mode: int = _AS_THE_UMASK_SAYS) -> Iterator[BinaryIO]:
+    """A stream, to be written and read, whose content becomes *target* at the end.
+
+    Its permissions are *mode* without what the process's umask takes away.
 
     Raises:
         BadInput: *target* exists, which was left as it was, or its folder doesn't.
@@ -24,15 +26,13 @@ def new_file(target: Path, *, mode: int = _FOR_ALL) -> Iterator[BinaryIO]:
     """
     if target.exists():
         raise _taken(target)
-    part: Path | None = None
+    part = target.with_name(f".{clock.new_id()}.part")
     try:
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        part = Path(name)
+        descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         with os.fdopen(descriptor, "w+b") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        part.chmod(mode)
         # Not linked to its name: exFAT has no links.
         target.touch(exist_ok=False)
         part.replace(target)
@@ -45,8 +45,8 @@ def new_file(target: Path, *, mode: int = _FOR_ALL) -> Iterator[BinaryIO]:
             f"{target} can't be written: {error.strerror}.", remedy="Make room, or name another place."
         ) from error
     finally:
-        if part is not None:
-            part.unlink(missing_ok=True)
+        with suppress(OSError):  # its folder may be none
+            part.unlink()
 
 
 def _taken(target: Path) -> BadInput:
