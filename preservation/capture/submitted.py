@@ -26,14 +26,14 @@ def capture_submitted(request: CaptureRequest, _settings: Settings) -> CaptureRe
     target = request.spool / BLOB_NAME
     try:
         _take_in(request.submitted_file, target)
-    except FileNotFoundError as error:
+    except FileNotFoundError:
         return CaptureResult(
             outcome=Outcome.NOT_CAPTURED,
             started_at=started_at,
             ended_at=clock.now(),
             reason=Reason.TOOL_ERROR,
             error_class="FileNotFoundError",
-            error_detail=str(error),
+            error_detail="The submitted file is gone from the inbox.",
             egress="none",
             tools=tools_used(),
         )

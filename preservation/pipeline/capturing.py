@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from preservation.pipeline import spool
 from preservation.pipeline.events import record_event
 from preservation.pipeline.interrupted import INTERRUPTED, interrupted
 from preservation.pipeline.leasing import Held, held
+from preservation.pipeline.own_paths import without_own_paths
 from preservation.settings import Settings
 from preservation.state import open_database, reading, schema
 
@@ -203,7 +204,9 @@ def _attempt(work: _Work, recorder: Recorder, item: Any, number: int) -> Capture
     found = interrupted(work.settings, folder, egress=item.egress)
     if found is not None:
         return found
-    return spool.finish_attempt(folder, _capture_now(work, recorder, item, number))
+    made = _capture_now(work, recorder, item, number)
+    told = without_own_paths(made.error_detail, work.settings)
+    return spool.finish_attempt(folder, replace(made, error_detail=told))
 
 
 def _capture_now(work: _Work, recorder: Recorder, item: Any, number: int) -> CaptureResult:

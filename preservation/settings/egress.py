@@ -30,8 +30,11 @@ def egress_of(entry: Mapping[str, Any]) -> EgressSettings:
     url = str(entry.get("url", ""))
     is_known = url.startswith(("socks5://", "http://", "tor://")) and url.rpartition(":")[2].isdigit()
     if not entry.get("name") or not is_known:
-        msg = f"An [[egresses]] in {SETTINGS_FILE} is {dict(entry)!r}."
+        # Its url isn't repeated: it may hold a password.
+        msg = f"The [[egresses]] {str(entry.get('name', ''))!r} in {SETTINGS_FILE} can't be used."
         raise SettingsInvalid(
-            msg, remedy="Give a name and a url like socks5://host:port, http://... or tor://..."
+            msg,
+            remedy="Give a name and a url like socks5://host:port, http://user:password@host:port or "
+            "tor://host:port.",
         )
     return EgressSettings(name=str(entry["name"]), url=url, hosts=tuple(entry.get("hosts", ())))

@@ -41,11 +41,18 @@ def storage_of(section: Mapping[str, Any], *, named: str, home: Path) -> Storage
     """
     url = str(section.get("url", ""))
     if not url or ("://" in url and not url.startswith("s3://")):
-        msg = f"[{named}] in {SETTINGS_FILE} has the url {url!r}."
+        # The address isn't repeated: somebody may have put credentials into it.
+        msg = f"The url of [{named}] in {SETTINGS_FILE} names no place."
         raise SettingsInvalid(msg, remedy="Give s3://bucket/prefix, or a folder.")
     if not url.startswith("s3://"):
         return StorageSettings(folder=home / Path(url).expanduser())
     parts = urlsplit(url)
+    if any("@" in urlsplit(place).netloc for place in (url, str(section.get("endpoint") or ""))):
+        # Seals name the place, and are for good.
+        msg = f"[{named}] in {SETTINGS_FILE} holds credentials."
+        raise SettingsInvalid(
+            msg, remedy="Take them out of url and endpoint; docs/storage.md says where they belong."
+        )
     return StorageSettings(
         bucket=parts.netloc,
         prefix=parts.path.strip("/"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -121,13 +122,20 @@ def _exchange(question: Question) -> Answer:
             ) as response:
                 body = _body(response, question.largest_bytes, ends_s)
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-        raise Unavailable(f"{type(error).__name__}: {error}") from error
+        raise Unavailable(_without_the_address(error)) from error
     return Answer(
         status=response.status_code,
         content_type=response.headers.get("Content-Type", "no content type"),
         body=body[: question.largest_bytes],
         is_too_large=len(body) > question.largest_bytes,
     )
+
+
+def _without_the_address(error: Exception) -> str:
+    """What *error* says, without the URL: that may hold a key, and these words are sealed."""
+    if isinstance(error, ValueError):
+        return f"{type(error).__name__}: its address can't be used"
+    return f"{type(error).__name__}: {re.sub(r' with url: [^ ]+', '', str(error))}"
 
 
 def _body(response: requests.Response, largest_bytes: int, ends_s: float) -> bytes:

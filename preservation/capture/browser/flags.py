@@ -90,6 +90,9 @@ def command_line(program: str, *, profile: Path, key_log: Path, sandbox: bool) -
 
 
 def environment(profile: Path) -> dict[str, str]:
-    """What the browser needs of our environment; no proxy, key log or preload comes along."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TZ") if name in os.environ}
-    return {**kept, "HOME": str(profile), "TMPDIR": str(profile)}
+    """What the browser is told; of ours only where programs lie.
+
+    Pages learn language and time zone, so these are the same everywhere and tell nothing of us.
+    """
+    kept = {"PATH": os.environ["PATH"]} if "PATH" in os.environ else {}
+    return {**kept, "LANG": "C.UTF-8", "TZ": "UTC", "HOME": str(profile), "TMPDIR": str(profile)}

@@ -18,6 +18,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
+import os
 import socket
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -140,7 +142,7 @@ async def connected_through(
                 if egress.kind is not EgressKind.HTTP:
                     await greet(stream, egress.login)
         except (OSError, NotSocks, CannotConnect) as error:
-            detail = f"{egress.name} can't be used: {error}"
+            detail = f"{egress.name} can't be used: {_without_its_place(error)}"
             raise CannotConnect(Ending.EGRESS_FAILED, detail) from error
         try:
             async with asyncio.timeout(timeout_s):
@@ -149,7 +151,7 @@ async def connected_through(
             detail = f"{host}: no answer through {egress.name}"
             raise CannotConnect(Ending.CONNECT_TIMED_OUT, detail) from error
         except (OSError, NotSocks) as error:
-            detail = f"{egress.name} broke off: {error}"
+            detail = f"{egress.name} broke off: {_without_its_place(error)}"
             raise CannotConnect(Ending.EGRESS_FAILED, detail) from error
         cleanup.pop_all()
     return stream
@@ -164,9 +166,18 @@ def place_of(address: Address, port: int) -> tuple[str | int, ...]:
     return str(address).partition("%")[0], port, 0, index
 
 
+def _without_its_place(error: OSError | NotSocks | CannotConnect) -> str:
+    """What *error* says, without where the proxy is: the words are sealed, and may be handed on."""
+    if isinstance(error, CannotConnect):
+        return "its name has no address"
+    if isinstance(error, OSError):
+        return os.strerror(error.errno) if error.errno else type(error).__name__
+    return str(error)
+
+
 async def _at_proxy(egress: Egress, proxies: PinnedNames, timeout_s: float) -> socket.socket:
     """A connection to the proxy itself, at the first of its addresses that accepts."""
-    fault: OSError = OSError(f"{egress.host} has no address")
+    fault: OSError = OSError(errno.EHOSTUNREACH, "no address")
     for address in await proxies.addresses_of(egress.host, timeout_s=timeout_s):
         try:
             return await connected(address, egress.port)
