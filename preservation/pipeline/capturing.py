@@ -193,7 +193,8 @@ def _capture_item(work: _Work, recorder: Recorder, item: Any) -> str:
         number += 1
         result = _attempt(work, recorder, item, number)
         again = _record_attempt(work, item, number, result)
-        work.progress(f"{item.submitted_url or item.submitted_file_name}: {_in_words(result)}")
+        # A file's name may have to be protected, and logs aren't.
+        work.progress(f"{item.submitted_url or f'file {item.item_id}'}: {_in_words(result)}")
         if not again:
             return result.outcome
 

@@ -21,7 +21,7 @@ from preservation.protection import open_value
 from preservation.settings import Settings
 from preservation.state import forget_deleted, open_database, schema
 from preservation.store.port import ObjectStore
-from preservation.submission.inbox import inbox_key
+from preservation.submission.inbox import inbox_key, is_needed
 
 ERASED = "erased"
 """Why a protected value can't be shown: its source's key was destroyed."""
@@ -85,9 +85,9 @@ def erase_source(settings: Settings, organisation_id: str, *, authority: str) ->
             remedy="Nothing was erased. Seal first ('preserve run --until-idle'), then erase.",
         )
     with database.begin() as connection:
-        for submission in _submissions_of(connection, organisation_id):
-            _erase_files(settings, submission)
         _erase_rows(connection, organisation_id)
+        for submission in _submissions_of(connection, organisation_id):
+            _erase_files(connection, settings, submission)
         for key in erased:
             record_event(
                 connection,
@@ -139,9 +139,11 @@ def _submissions_of(connection: Connection, organisation_id: str) -> list[Any]:
     return list(connection.execute(query))
 
 
-def _erase_files(settings: Settings, submission: Any) -> None:
-    """The sheet as received, and what went back with its columns."""
-    (settings.inbox / inbox_key(submission.source_sha256)).unlink(missing_ok=True)
+def _erase_files(connection: Connection, settings: Settings, submission: Any) -> None:
+    """The sheet as received, unless others sent the same, and what went back with its columns."""
+    key = inbox_key(submission.source_sha256)
+    if not is_needed(connection, key):
+        (settings.inbox / key).unlink(missing_ok=True)
     shutil.rmtree(settings.returned / submission.submission_id, ignore_errors=True)
 
 
@@ -151,7 +153,11 @@ def _erase_rows(connection: Connection, organisation_id: str) -> None:
     item, row = schema.item, schema.submission_row
     own = select(submission.c.submission_id).where(submission.c.organisation_id == organisation_id)
     connection.execute(update(row).where(row.c.submission_id.in_(own)).values(claimed={}, refusals=[]))
-    connection.execute(update(item).where(item.c.organisation_id == organisation_id).values(claimed={}))
+    connection.execute(
+        update(item)
+        .where(item.c.organisation_id == organisation_id)
+        .values(claimed={}, submitted_file_name=None)
+    )
     connection.execute(
         update(submission)
         .where(submission.c.organisation_id == organisation_id)

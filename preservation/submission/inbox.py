@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import Connection, select
+
+from preservation.state.schema import item, seal_batch, submission
 from preservation.store.disk import DiskStore
 
 if TYPE_CHECKING:
@@ -25,12 +28,30 @@ def inbox(settings: Settings) -> DiskStore:
     return DiskStore(settings.inbox, settings.home / "inbox-drafts")
 
 
-def submitted_sheet(settings: Settings, submission: Any) -> bytes | None:
-    """The sheet of *submission* (its database row) as it was received; None if it came without one,
+def submitted_sheet(settings: Settings, received: Any) -> bytes | None:
+    """The sheet of *received* (its database row) as it was received; None if it came without one,
     or if it was erased since.
     """
-    store, key = inbox(settings), inbox_key(submission.source_sha256)
-    return store.read(key) if submission.source_name is not None and store.has(key) else None
+    store, key = inbox(settings), inbox_key(received.source_sha256)
+    return store.read(key) if received.source_name is not None and store.has(key) else None
+
+
+def is_needed(connection: Connection, key: str) -> bool:
+    """Whether an item that isn't sealed yet, or a sheet that goes back to whoever sent it, needs what
+    lies under *key*: the same bytes are kept once, however many sent them, and as what.
+    """
+    sealed = select(seal_batch.c.batch_id).where(seal_batch.c.sealed_at.is_not(None))
+    users = (
+        select(item.c.item_id).where(
+            item.c.submitted_file_key == key,
+            item.c.sealed_batch_id.is_(None) | item.c.sealed_batch_id.not_in(sealed),
+        ),
+        select(submission.c.submission_id).where(
+            submission.c.source_name.is_not(None),
+            submission.c.source_sha256 == key.rpartition("/")[2],
+        ),
+    )
+    return any(connection.execute(query.limit(1)).first() is not None for query in users)
 
 
 def keep(settings: Settings, source: Source, verdicts: Iterable[Verdict]) -> None:

@@ -19,7 +19,7 @@ from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from preservation import clock
 from preservation.custody import Checkpoint, EntryDraft, sign_document
@@ -43,6 +43,7 @@ from preservation.pipeline.sealing.stored import stored_in_seal
 from preservation.pipeline.sealing.witnessing import witnessed_checkpoint
 from preservation.settings import Settings
 from preservation.state import reading, schema
+from preservation.submission.inbox import is_needed
 
 LONGEST_UNSEALED = timedelta(hours=24)
 """Events that ask for no seal of their own are sealed after this time at the latest."""
@@ -186,7 +187,7 @@ class _Sealer:
             )
             for row in connection.execute(own).all():
                 shutil.rmtree(spool.item_folder(self.settings, row.item_id), ignore_errors=True)
-                if row.submitted_file_key and not _is_awaited(connection, row.submitted_file_key):
+                if row.submitted_file_key and not is_needed(connection, row.submitted_file_key):
                     (self.settings.inbox / row.submitted_file_key).unlink(missing_ok=True)
         shutil.rmtree(stage_folder(self.settings, batch_id), ignore_errors=True)
 
@@ -242,14 +243,3 @@ def _assign(connection: Connection, settings: Settings, *, log_size: int) -> str
         update(event).where(event.c.sealed_batch_id.is_(None), is_ours).values(sealed_batch_id=batch_id)
     )
     return batch_id
-
-
-def _is_awaited(connection: Connection, file_key: str) -> bool:
-    """Whether an item that isn't sealed yet still needs this file of the inbox."""
-    item, batch = schema.item, schema.seal_batch
-    sealed = select(batch.c.batch_id).where(batch.c.sealed_at.is_not(None))
-    query = select(func.count()).where(
-        item.c.submitted_file_key == file_key,
-        item.c.sealed_batch_id.is_(None) | item.c.sealed_batch_id.not_in(sealed),
-    )
-    return connection.execute(query).scalar_one() > 0
