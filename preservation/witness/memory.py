@@ -67,14 +67,16 @@ class WitnessMemory:
         except ValueError as error:
             msg = f"{error}."
             raise SettingsInvalid(msg, remedy="Give a name such as witness.example.org.") from error
+        # Who can take its memory away can have it sign a fork.
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
             SigningKey.generate(path, name, KeyPurpose.WITNESS)
         memory = cls(folder)
         if memory.key.public.name != name:
             msg = f"The witness in {folder} is called {memory.key.public.name}."
             raise SettingsInvalid(msg, remedy="Nothing was changed. Name an empty directory.")
-        (folder / "logs").mkdir(exist_ok=True)
-        (folder / "state").mkdir(exist_ok=True)
+        for part in ("logs", "state"):
+            (folder / part).mkdir(mode=0o700, exist_ok=True)
         (folder / "witness.vkey").write_text(f"{memory.key.public}\n", "utf-8")
         return memory
 

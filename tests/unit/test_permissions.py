@@ -10,6 +10,7 @@ import pytest
 
 from preservation.pipeline import initialise
 from preservation.replay.written import new_file
+from preservation.witness import WitnessMemory
 
 
 @contextmanager
@@ -37,6 +38,15 @@ def test_a_folder_that_was_there_is_closed_to_others_and_stays_its_groups(tmp_pa
     initialise(home)
 
     assert stat.S_IMODE(home.stat().st_mode) == 0o2770
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
+def test_what_a_witness_remembers_is_out_of_other_accounts_reach(tmp_path, mask):
+    with umask(mask):
+        WitnessMemory.create(tmp_path / "witness", "witness.example.org")
+
+    places = (tmp_path / "witness", tmp_path / "witness/logs", tmp_path / "witness/state")
+    assert {stat.S_IMODE(place.stat().st_mode) for place in places} == {0o700}
 
 
 @pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
