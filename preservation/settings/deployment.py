@@ -251,7 +251,8 @@ def _capture(document: Mapping[str, Any], environment: Mapping[str, str], home: 
     egresses = tuple(egress_of(entry) for entry in document.get("egresses", []))
     chosen = environment.get("PRESERVE_EGRESS") or str(document.get("egress", "direct"))
     if chosen not in {"direct", *(egress.name for egress in egresses)}:
-        msg = f"The egress {chosen!r} isn't one of {SETTINGS_FILE}'s [[egresses]]."
+        # Not repeated: it may be an address with a password, written in the name's place.
+        msg = f"The egress that is chosen isn't one of {SETTINGS_FILE}'s [[egresses]]."
         raise SettingsInvalid(msg, remedy="Name one of them, or direct.")
     return {
         "capture_roots": home / Path(roots).expanduser() if roots else None,

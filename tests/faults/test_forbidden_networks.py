@@ -412,6 +412,11 @@ def test_a_forbidden_address_is_refused_and_hears_nothing(case, told):
     assert seen["reason"] in {"private-network-refused", "malformed-url"}, seen
 
 
+def test_the_record_of_a_name_that_leads_to_us_does_not_say_where_we_are(told):
+    assert "own-address" in told["own-address-by-name"]["detail"]
+    assert "93.184.216.34" not in told["own-address-by-name"]["detail"]
+
+
 @pytest.mark.parametrize("case", SILENT, ids=lambda case: case.name)
 def test_what_a_site_leads_to_hears_nothing(case, told):
     assert told[case.name]["hits"] == []

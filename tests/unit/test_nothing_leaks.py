@@ -16,7 +16,7 @@ from preservation.capture.gateway.egress import egress_of as way_out
 from preservation.capture.gateway.names import PinnedNames
 from preservation.errors import AuthorityUnavailable, SettingsInvalid
 from preservation.pipeline.own_paths import without_own_paths
-from preservation.settings import PROJECT, EgressSettings, Settings
+from preservation.settings import PROJECT, EgressSettings, Settings, load
 from preservation.settings.egress import egress_of
 from preservation.settings.storage import storage_of
 from preservation.state import schema
@@ -44,6 +44,15 @@ def test_a_way_out_that_cannot_be_used_does_not_tell_its_password(url):
 
     assert SECRET not in str(caught.value)
     assert "institute" in caught.value.message
+
+
+def test_an_address_in_place_of_a_way_outs_name_is_not_repeated(tmp_path):
+    (tmp_path / "preserve.toml").write_text('log_origin = "test"', "utf-8")
+
+    with pytest.raises(SettingsInvalid) as caught:
+        load(tmp_path, {"PRESERVE_EGRESS": f"http://us:{SECRET}@proxy:80"})
+
+    assert SECRET not in str(caught.value)
 
 
 @pytest.mark.parametrize(

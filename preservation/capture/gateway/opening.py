@@ -127,7 +127,8 @@ class Doorway:
         allowed = self._rules.allow_networks
         refusal = address_refusal(address, port, allowed)
         if refusal is None and not is_allowed(address, allowed) and is_own(address):
-            return Refusal("own-address", f"{address} is this machine")
+            # Which address that is stands in no record: these words are handed on with the capture.
+            return Refusal("own-address", "it is this machine's own")
         return refusal
 
     def _unseen_refusal(self, host: str, port: int) -> Refusal | None:
