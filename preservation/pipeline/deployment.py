@@ -23,7 +23,8 @@ from preservation.timestamp import create_test_authority
 TEST_AUTHORITY = "test-authority"
 
 _SETTINGS_TEMPLATE = """\
-# Settings of this deployment; docs/operations.md explains each of them.
+# Settings of this deployment; docs/operations.md explains each of them. What stands below a
+# [section] belongs to it: put audit_days, time_quorum and their like here, above the first one.
 
 # The name of the custody log in its checkpoints. It never changes.
 log_origin = "{origin}"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from preservation.errors import SettingsInvalid
-from preservation.settings.values import SETTINGS_FILE
+from preservation.settings.values import SETTINGS_FILE, require_web_address
+
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,29 +44,37 @@ def authority_of(entry: Mapping[str, Any], home: Path) -> AuthoritySettings:
     """The authority that one ``[[authority]]`` describes, its roots relative to *home*.
 
     Raises:
-        SettingsInvalid: It has no name, url or roots.
+        SettingsInvalid: It has no name, url or roots, or one that can't be used.
     """
     try:
-        return AuthoritySettings(
+        authority = AuthoritySettings(
             name=entry["name"],
             url=entry["url"],
             roots=home / entry["roots"],
-            is_test=bool(entry.get("is_test", False)),
-            policies=tuple(map(str, entry.get("policies", ()))),
+            is_test=entry.get("is_test", False),
+            policies=tuple(entry.get("policies", ())),
         )
     except KeyError as error:
         msg = f"An [[authority]] in {SETTINGS_FILE} has no {error}."
         raise SettingsInvalid(msg, remedy="Give name, url and roots.") from error
+    if not _FILE_NAME.fullmatch(authority.name):
+        msg = f"An [[authority]] in {SETTINGS_FILE} has the name {authority.name!r}."
+        raise SettingsInvalid(msg, remedy="Its tokens' files are named so: give letters, digits, - _ .")
+    if not authority.url.startswith("test:"):
+        require_web_address("[[authority]] url", authority.url)
+    return authority
 
 
 def witness_of(entry: Mapping[str, Any]) -> WitnessSettings:
     """The witness that one ``[[witness]]`` describes.
 
     Raises:
-        SettingsInvalid: It has no name, url or vkey.
+        SettingsInvalid: It has no name, url or vkey, or an url that can't be used.
     """
     try:
-        return WitnessSettings(name=entry["name"], url=entry["url"], vkey=entry["vkey"])
+        witness = WitnessSettings(name=entry["name"], url=entry["url"], vkey=entry["vkey"])
     except KeyError as error:
         msg = f"A [[witness]] in {SETTINGS_FILE} has no {error}."
         raise SettingsInvalid(msg, remedy="Give name, url and vkey.") from error
+    require_web_address("[[witness]] url", witness.url)
+    return witness

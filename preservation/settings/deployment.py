@@ -23,10 +23,22 @@ from preservation.settings.authorities import (
 )
 from preservation.settings.egress import EgressSettings, egress_of
 from preservation.settings.limits import Limits, limits_of
-from preservation.settings.storage import StorageSettings, storage_of
-from preservation.settings.values import SETTINGS_FILE, positive
+from preservation.settings.shape import require_known_variables, require_shape
+from preservation.settings.storage import StorageSettings, require_apart, storage_of
+from preservation.settings.values import (
+    MOST,
+    MOST_DAYS,
+    SETTINGS_FILE,
+    positive,
+    require_distinct,
+    require_web_address,
+)
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_AIRFLOW_DATABASES = ("sqlite:", "postgresql+psycopg://")
+_MOST_TASKS_ON_SQLITE = 8
+"""It locks up above."""
 
 PROJECT = Path(__file__).resolve().parents[2]
 """The checkout that this package is installed from; `dags/` and `plugins/` lie beside the package."""
@@ -142,44 +154,55 @@ def load(home: Path | None = None, environment: Mapping[str, str] | None = None)
     environment = os.environ if environment is None else environment
     home = home_from(environment) if home is None else home.expanduser().absolute()
     document = _read(home / SETTINGS_FILE)
-    return Settings(
+    require_shape(document)
+    require_known_variables(environment)
+    database_url = environment.get("PRESERVE_DATABASE_URL") or document.get("database_url")
+    networks = environment.get("PRESERVE_ALLOW_NETWORKS") or ",".join(
+        document.get("allow_networks", [])
+    )
+    loaded = Settings(
         home=home,
-        database_url=environment.get("PRESERVE_DATABASE_URL")
-        or str(document.get("database_url") or f"sqlite:///{home / 'preserve.db'}"),
-        log_origin=str(document.get("log_origin", "")) or _absent("log_origin", home),
-        allow_networks=parse_networks(
-            environment.get("PRESERVE_ALLOW_NETWORKS") or ",".join(document.get("allow_networks", []))
-        ),
-        authorities=tuple(authority_of(entry, home) for entry in document.get("authority", [])),
+        database_url=database_url or f"sqlite:///{home / 'preserve.db'}",
+        log_origin=document.get("log_origin") or _absent("log_origin", home),
+        allow_networks=parse_networks(networks),
         limits=limits_of(document.get("limits", {}), environment),
-        **_proof(document),
+        **_proof(document, home),
         **_places(document, environment, home),
-        user_agent=document.get("user_agent"),
         **_capture(document, environment, home),
         **_airflow(document.get("airflow", {}), environment),
     )
+    require_apart(loaded.storage or StorageSettings(folder=loaded.archive), loaded.replica)
+    _require_own_database(loaded)
+    return loaded
 
 
-def _proof(document: Mapping[str, Any]) -> dict[str, Any]:
+def _proof(document: Mapping[str, Any], home: Path) -> dict[str, Any]:
     """Who must vouch for time and log before a seal counts, and how often everything is read back."""
-    quorum, authorities = document.get("time_quorum"), document.get("authority", [])
+    quorum, needed = document.get("time_quorum"), document.get("witness_quorum", 0)
+    authorities = tuple(authority_of(entry, home) for entry in document.get("authority", []))
     witnesses = tuple(witness_of(entry) for entry in document.get("witness", []))
-    needed = int(document.get("witness_quorum", 0))
+    require_distinct("[[authority]]", (authority.name for authority in authorities))
+    require_distinct("[[witness]]", (witness.name for witness in witnesses))
+    for calendar in document.get("calendars", []):
+        require_web_address("calendars", calendar)
     for name, number, known in (
         ("time_quorum", 0 if quorum is None else positive("time_quorum", quorum), authorities),
-        ("witness_quorum", needed, witnesses),
+        ("witness_quorum", positive("witness_quorum", needed) if needed else 0, witnesses),
     ):
         if number > len(known):
             msg = f"{name} in {SETTINGS_FILE} is {number}, but only {len(known)} are configured."
             raise SettingsInvalid(msg, remedy="Configure more of them, or lower the number.")
     return {
-        "time_quorum": None if quorum is None else int(quorum),
-        "renew_before_days": positive("renew_before_days", document.get("renew_before_days", 180)),
-        "calendars": tuple(map(str, document.get("calendars", ()))),
+        "authorities": authorities,
+        "time_quorum": quorum,
+        "renew_before_days": positive(
+            "renew_before_days", document.get("renew_before_days", 180), most=MOST_DAYS
+        ),
+        "calendars": tuple(document.get("calendars", ())),
         "witnesses": witnesses,
         "witness_quorum": needed,
-        "protects_sources": bool(document.get("protects_sources", True)),
-        "audit_days": positive("audit_days", document.get("audit_days", 30)),
+        "protects_sources": document.get("protects_sources", True),
+        "audit_days": positive("audit_days", document.get("audit_days", 30), most=MOST_DAYS),
     }
 
 
@@ -202,7 +225,7 @@ def parse_networks(text: str) -> tuple[Network, ...]:
     try:
         return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
     except ValueError as error:
-        msg = f"PRESERVE_ALLOW_NETWORKS: {error}."
+        msg = f"allow_networks: {error}."
         raise SettingsInvalid(
             msg, remedy="Write networks like 127.0.0.0/8, separated by commas."
         ) from error
@@ -210,7 +233,7 @@ def parse_networks(text: str) -> tuple[Network, ...]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8-sig"))
     except FileNotFoundError as error:
         msg = f"{path.parent} isn't the home of a deployment: it has no {path.name}."
         remedy = f"Run 'preserve init --home {path.parent}', or name another home."
@@ -218,6 +241,16 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         msg = f"{path} can't be read: {error}."
         raise SettingsInvalid(msg, remedy="Correct the file.") from error
+
+
+def _require_own_database(loaded: Settings) -> None:
+    """Airflow's migrations and ours would meet in one database."""
+    ours, airflows = (
+        url.partition("://")[2] for url in (loaded.database_url, loaded.airflow_database_url or "")
+    )
+    if ours == airflows:
+        msg = "[airflow] database_url is the database of our own statuses."
+        raise SettingsInvalid(msg, remedy="Give Airflow a database of its own.")
 
 
 def _absent(name: str, home: Path) -> str:
@@ -231,13 +264,17 @@ def _airflow(section: Mapping[str, Any], environment: Mapping[str, str]) -> dict
     The two folders are `PRESERVE_DAGS_FOLDER` and `PRESERVE_PLUGINS_FOLDER` alone.
     """
     values: dict[str, Any] = {}
-    url = environment.get("PRESERVE_AIRFLOW_DATABASE_URL", section.get("database_url"))
-    if url:
-        values["airflow_database_url"] = str(url)
-    for name in ("port", "parallelism"):
+    values["airflow_database_url"] = url = (
+        environment.get("PRESERVE_AIRFLOW_DATABASE_URL") or section.get("database_url") or None
+    )
+    if url and not url.startswith(_AIRFLOW_DATABASES):
+        msg = "[airflow] database_url names a database or a driver that isn't supported."
+        raise SettingsInvalid(msg, remedy="Write it like postgresql+psycopg://user@host/airflow.")
+    most = _MOST_TASKS_ON_SQLITE if (url or "sqlite:").startswith("sqlite:") else MOST
+    for name, largest in (("port", 65_535), ("parallelism", most)):
         given = environment.get(f"PRESERVE_AIRFLOW_{name.upper()}", section.get(name))
         if given is not None:
-            values[f"airflow_{name}"] = positive(f"[airflow] {name}", given)
+            values[f"airflow_{name}"] = positive(f"[airflow] {name}", given, most=largest)
     for name in ("dags_folder", "plugins_folder"):
         folder = environment.get(f"PRESERVE_{name.upper()}")
         if folder:
@@ -249,15 +286,21 @@ def _capture(document: Mapping[str, Any], environment: Mapping[str, str], home: 
     """How captures trust, keep and leave."""
     roots = environment.get("PRESERVE_CAPTURE_ROOTS", document.get("capture_roots"))
     egresses = tuple(egress_of(entry) for entry in document.get("egresses", []))
-    chosen = environment.get("PRESERVE_EGRESS") or str(document.get("egress", "direct"))
+    require_distinct("[[egresses]]", (egress.name for egress in egresses))
+    chosen = environment.get("PRESERVE_EGRESS") or document.get("egress", "direct")
     if chosen not in {"direct", *(egress.name for egress in egresses)}:
         # Not repeated: it may be an address with a password, written in the name's place.
         msg = f"The egress that is chosen isn't one of {SETTINGS_FILE}'s [[egresses]]."
         raise SettingsInvalid(msg, remedy="Name one of them, or direct.")
+    user_agent = document.get("user_agent")
+    if user_agent is not None and not (user_agent.isascii() and user_agent.isprintable()):
+        msg = f"user_agent in {SETTINGS_FILE} is {user_agent!r}."
+        raise SettingsInvalid(msg, remedy="Give printable ASCII in one line: it becomes a header.")
     return {
+        "user_agent": user_agent,
         "capture_roots": home / Path(roots).expanduser() if roots else None,
-        "keeps_recordings": bool(document.get("keeps_recordings", True)),
-        "post_comments": bool(document.get("post_comments", False)),
+        "keeps_recordings": document.get("keeps_recordings", True),
+        "post_comments": document.get("post_comments", False),
         "egress": chosen,
         "egresses": egresses,
     }

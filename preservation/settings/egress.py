@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from preservation.errors import SettingsInvalid
 from preservation.settings.values import SETTINGS_FILE
@@ -27,14 +28,24 @@ def egress_of(entry: Mapping[str, Any]) -> EgressSettings:
     Raises:
         SettingsInvalid: It has no name, or its url can't be used.
     """
-    url = str(entry.get("url", ""))
-    is_known = url.startswith(("socks5://", "http://", "tor://")) and url.rpartition(":")[2].isdigit()
-    if not entry.get("name") or not is_known:
+    name, url = entry.get("name", ""), entry.get("url", "")
+    if not name or not _is_way_out(url):
         # Its url isn't repeated: it may hold a password.
-        msg = f"The [[egresses]] {str(entry.get('name', ''))!r} in {SETTINGS_FILE} can't be used."
+        msg = f"The [[egresses]] {name!r} in {SETTINGS_FILE} can't be used."
         raise SettingsInvalid(
             msg,
             remedy="Give a name and a url like socks5://host:port, http://user:password@host:port or "
             "tor://host:port.",
         )
-    return EgressSettings(name=str(entry["name"]), url=url, hosts=tuple(entry.get("hosts", ())))
+    if name == "direct":
+        msg = f"An [[egresses]] in {SETTINGS_FILE} has the name 'direct', which means none."
+        raise SettingsInvalid(msg, remedy="Give it another name.")
+    return EgressSettings(name=name, url=url, hosts=tuple(entry.get("hosts", ())))
+
+
+def _is_way_out(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"socks5", "http", "tor"} and bool(parts.hostname and parts.port)
+    except ValueError:
+        return False

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from preservation.errors import SettingsInvalid
-from preservation.settings.values import SETTINGS_FILE, positive
+from preservation.settings.values import MOST, positive
+
+_A_YEAR_S = 366 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +67,5 @@ def limits_of(section: Mapping[str, Any], environment: Mapping[str, str]) -> Lim
     for name in Limits.__slots__:
         given = environment.get(f"PRESERVE_LIMIT_{name.upper()}", section.get(name))
         if given is not None:
-            values[name] = positive(name, given)
-    unknown = section.keys() - set(Limits.__slots__)
-    if unknown:
-        msg = f"[limits] in {SETTINGS_FILE} knows no {', '.join(sorted(unknown))}."
-        raise SettingsInvalid(msg, remedy=f"Known are: {', '.join(Limits.__slots__)}.")
+            values[name] = positive(name, given, most=_A_YEAR_S if name.endswith("_s") else MOST)
     return Limits(**values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from preservation.errors import SettingsInvalid
-from preservation.settings.values import SETTINGS_FILE, positive
+from preservation.settings.values import MOST_DAYS, SETTINGS_FILE, positive, require_web_address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,13 @@ def storage_of(section: Mapping[str, Any], *, named: str, home: Path) -> Storage
         msg = f"The url of [{named}] in {SETTINGS_FILE} names no place."
         raise SettingsInvalid(msg, remedy="Give s3://bucket/prefix, or a folder.")
     if not url.startswith("s3://"):
-        return StorageSettings(folder=home / Path(url).expanduser())
+        only = sorted(section.keys() - {"url"})
+        if only:
+            msg = f"[{named}] in {SETTINGS_FILE} is the folder {url}, and has {', '.join(only)}, too."
+            raise SettingsInvalid(
+                msg, remedy="A folder locks nothing: leave them out, or name a bucket."
+            )
+        return StorageSettings(folder=Path(os.path.normpath(home / Path(url).expanduser())))
     parts = urlsplit(url)
     if any("@" in urlsplit(place).netloc for place in (url, str(section.get("endpoint") or ""))):
         # Seals name the place, and are for good.
@@ -53,11 +60,38 @@ def storage_of(section: Mapping[str, Any], *, named: str, home: Path) -> Storage
         raise SettingsInvalid(
             msg, remedy="Take them out of url and endpoint; docs/storage.md says where they belong."
         )
+    if not parts.netloc or parts.query or parts.fragment:
+        msg = f"[{named}] in {SETTINGS_FILE} has the url {url!r}."
+        raise SettingsInvalid(msg, remedy="Give s3://bucket/prefix.")
+    if "endpoint" in section:
+        require_web_address(f"[{named}] endpoint", section["endpoint"])
     return StorageSettings(
         bucket=parts.netloc,
         prefix=parts.path.strip("/"),
         endpoint=section.get("endpoint"),
-        region=str(section.get("region", "us-east-1")),
-        retention_days=positive(f"[{named}] retention_days", section.get("retention_days", 3650)),
-        legal_hold=bool(section.get("legal_hold", False)),
+        region=section.get("region", "us-east-1"),
+        retention_days=positive(
+            f"[{named}] retention_days", section.get("retention_days", 3650), most=MOST_DAYS
+        ),
+        legal_hold=section.get("legal_hold", False),
     )
+
+
+def require_apart(archive: StorageSettings, replica: StorageSettings | None) -> None:
+    """Make sure that the second copy doesn't lie where the archive lies.
+
+    Raises:
+        SettingsInvalid: One lies in the other.
+    """
+    if replica is not None and (_holds(archive, replica) or _holds(replica, archive)):
+        msg = f"[replica] in {SETTINGS_FILE} lies where the archive lies, or one in the other."
+        raise SettingsInvalid(msg, remedy="Name a place of its own for the second copy.")
+
+
+def _holds(outer: StorageSettings, inner: StorageSettings) -> bool:
+    if outer.folder is not None or inner.folder is not None:
+        if outer.folder is None or inner.folder is None:
+            return False
+        return inner.folder.resolve().is_relative_to(outer.folder.resolve())
+    where = (outer.endpoint, outer.bucket) == (inner.endpoint, inner.bucket)
+    return where and f"{inner.prefix}/".startswith(f"{outer.prefix}/" if outer.prefix else "")
