@@ -66,9 +66,17 @@ def engine_for(url: str | None, *, claimed_kind: str | None = None) -> Engine:
     """The engine for *url*; without a URL the item is a submitted file."""
     if url is None:
         return Engine.SUBMITTED
-    kind = " ".join((claimed_kind or "").lower().replace("-", " ").replace("_", " ").split())
-    chosen = (route.engine_of(url, kind) for route in ROUTES)
+    chosen = (route.engine_of(url, _words(claimed_kind)) for route in ROUTES)
     return next(engine for engine in chosen if engine is not None)
+
+
+def engine_of_kind(claimed_kind: str | None) -> Engine | None:
+    """The engine that a submitter's word for a kind names; None if we don't know the word."""
+    return KIND_WORDS.get(_words(claimed_kind))
+
+
+def _words(claimed_kind: str | None) -> str:
+    return " ".join((claimed_kind or "").lower().replace("-", " ").replace("_", " ").split())
 
 
 def is_absolute_http(url: str) -> bool:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, Row, func, insert, select
 
 import preservation
 from preservation import clock
-from preservation.model.urls import host_of, normalised
+from preservation.model.urls import normalised
 from preservation.model.vocabulary import EventType, Status
 from preservation.state import reading
 from preservation.state.schema import event, item, submission, submission_row
@@ -34,6 +34,7 @@ from preservation.submission.receipts import (
     receipt_folder,
     write_receipt,
 )
+from preservation.submission.row_notes import row_notes
 from preservation.submission.sources import Source, read_source
 from preservation.submission.terms import check_validity
 
@@ -112,17 +113,6 @@ def submit(  # noqa: PLR0913 - what is handed over, by whom, and under which pla
             folder = receipt_folder(settings, draft.submission_id)
             write_receipt(folder, draft.receipt.content, draft.receipt.signature)
             return _answer(source, draft.rows, draft.submission_id, settings)
-
-
-def row_notes(url: str | None) -> tuple[str, ...]:
-    """What is worth saying about a URL that is taken all the same."""
-    if url is None:
-        return ()
-    if host_of(url) is None:
-        return ("This is no http or https URL: it is kept as it is, with the reason malformed-url.",)
-    if url != url.strip():
-        return ("The URL has spaces around it; it is kept and requested exactly as written.",)
-    return ()
 
 
 def _find(connection: Connection, organisation_id: str, source_sha256: str) -> Row[Any] | None:
@@ -304,7 +294,7 @@ def _row_answer(verdict: Verdict, item_id: str | None) -> RowAnswer:
         is_accepted=verdict.is_accepted,
         item_id=item_id,
         refusals=verdict.refusals,
-        notes=row_notes(entry.claimed.get("url")),
+        notes=row_notes(entry.claimed),
     )
 
 
@@ -347,5 +337,5 @@ def _row_answer_again(row: Row[Any]) -> RowAnswer:
         is_accepted=row.is_accepted,
         item_id=row.item_id,
         refusals=tuple(Refusal.from_json(refusal) for refusal in row.refusals),
-        notes=row_notes(url),
+        notes=row_notes(row.claimed),
     )

@@ -167,6 +167,24 @@ def test_a_url_is_kept_byte_for_byte_and_spaces_around_it_are_said(send, sheet, 
     assert "spaces around it" in answer.rows[0].notes[0]
 
 
+def test_words_that_we_dont_know_are_said_also_when_the_sheet_is_sent_again(send, sheet):
+    text = (
+        "url,kind,protection,confidentiality\n"
+        f'{PAGE}/1,Memorandum,"child, witnes",Top Secret\n'
+        f'{PAGE}/2,صفحة,"Child; source-at-risk",Sealed\n'
+        f"{PAGE}/3,,,\n"
+    )
+    first, again = send(sheet(text)), send(sheet(text))
+
+    kind, protection, confidentiality = first.rows[0].notes
+    assert "'Memorandum' isn't page, post or file" in kind
+    assert "'witnes' isn't one of child, " in protection
+    assert "'Top Secret' isn't one of open, " in confidentiality
+    assert "counts as confidential" in confidentiality
+    assert [row.notes for row in first.rows[1:]] == [(), ()]
+    assert [row.notes for row in again.rows] == [row.notes for row in first.rows]
+
+
 @pytest.mark.parametrize(
     "url", ["nonsense", "htp:/x", "http://", "http://[", "ftp://example.org/a", "http://a b/"]
 )
