@@ -138,6 +138,12 @@ def _print_report(report: dict[str, Any]) -> None:
         click.echo(f"NOTE  {note}")
     if report["unsealed_files"]:
         click.echo(f"{report['unsealed_files']} file(s) wait for their seal.")
+    if not report["due_shards"]:
+        click.echo("Log and seals are read; no share is due. 'preserve audit --all' reads all of them.")
+        return
     click.echo(
         f"{report['shards']} share(s), {report['files']:,} files, {report['bytes']:,} bytes read."
     )
+    if report["shards"] < report["due_shards"]:
+        left = report["due_shards"] - report["shards"]
+        click.echo(f"{left} share(s) are still due: another audit may hold them; run it again.")

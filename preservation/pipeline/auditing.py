@@ -64,12 +64,15 @@ def audit(
 ) -> dict[str, Any]:
     """Check all that is due, in this process; all that is known to be damaged comes back.
 
+    Shares that another worker checks now are due and not counted as read.
+
     Raises:
         StoreUnavailable: The store did not answer; shares that are done stay so.
     """
     groups = plan_audit(settings, place=place, everything=everything)
     with auditing(settings, place, processes) as run:
         run.tell(progress)
+        due = len(run.scope.due())
         for group in groups:
             run.check_group(group)
         unsealed = int(run.scope.catalogue.fact(UNSEALED) or 0)
@@ -77,6 +80,7 @@ def audit(
     known = known_damage(run.scope.database, place)
     return {
         "place": str(place),
+        "due_shards": due,
         **run.counts(),
         "unsealed_files": unsealed,
         "notes": list(notes),

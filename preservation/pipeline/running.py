@@ -44,6 +44,7 @@ def run_until_idle(settings: Settings, progress: Progress = lambda _: None) -> d
         raise runner.stopped_by
     for egress, count in held_back(open_database(settings.database_url)).items():
         progress(f"{count} item(s) wait for the way out {egress!r}, which isn't set up here")
+    progress("comparing what is new with the archive")
     return {"sealed_batches": runner.sealed, "clusters": cluster(settings)}
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from preservation.pipeline.leasing import held
+from preservation.settings import load
+from preservation.state import open_database
 from tests.conftest import Deployment, new_deployment
 
 
@@ -25,6 +29,27 @@ def flip(path: Path):
     path.chmod(0o644)
     content = path.read_bytes()
     path.write_bytes(bytes([content[0] ^ 1]) + content[1:])
+
+
+def test_an_audit_with_nothing_due_says_so_and_how_to_read_everything(sealed):
+    shown = sealed.preserve("audit")
+
+    assert "no share is due" in shown.stdout
+    assert "--all" in shown.stdout
+
+
+def test_shares_that_another_audit_holds_are_said_to_be_due(sealed):
+    settings = load(sealed.home)
+    with ExitStack() as others:
+        for digit in "0123456789abcdef":
+            held_by_us = held(settings, open_database(settings.database_url), f"audit:archive:{digit}")
+            assert others.enter_context(held_by_us) is not None
+
+        shown = sealed.preserve("audit", "--all")
+
+    assert "256 share(s) are still due" in shown.stdout
+    assert "no share is due" not in shown.stdout
+    sealed.preserve("audit")
 
 
 def test_damage_is_found_named_and_mended_from_the_second_copy(sealed):
@@ -51,11 +76,12 @@ def test_damage_is_found_named_and_mended_from_the_second_copy(sealed):
 
 def test_the_events_of_it_are_sealed_and_the_copy_follows(sealed):
     sealed.preserve("audit", "--all")
-    sealed.preserve("run", "--until-idle")
+    ran = sealed.preserve("run", "--until-idle")
     before = sealed.json("verify", "--place", "replica", exit_code=None)
 
     copied = sealed.json("replicate")
 
+    assert "sealing batch" in ran.stderr
     after = sealed.json("verify", "--place", "replica")
     kinds = {row["event_type"] for row in sealed.query("SELECT DISTINCT event_type FROM events")}
     assert before["verdict"] in {"incomplete", "proven"}

@@ -45,6 +45,8 @@ from preservation.settings import Settings
 from preservation.state import reading, schema
 from preservation.submission.inbox import is_needed
 
+_SAY_EVERY_S = 5.0
+
 LONGEST_UNSEALED = timedelta(hours=24)
 """Events that ask for no seal of their own are sealed after this time at the latest."""
 
@@ -60,7 +62,7 @@ def seal_ready(settings: Settings, progress: Progress = lambda _: None) -> list[
     with sealing_desk(settings) as desk:
         if desk is None:
             return []
-        sealer = _Sealer(desk)
+        sealer = _Sealer(desk, progress)
         stamped = stamp_again(desk, lacking_tokens(desk), progress)
         if sealer.is_asked():
             stamp_founding(desk, progress)
@@ -79,7 +81,8 @@ def seal_ready(settings: Settings, progress: Progress = lambda _: None) -> list[
 class _Sealer:
     """One run of sealing."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, progress: Progress) -> None:
+        self._progress = progress
         self.desk, self.settings, self.database = desk, desk.settings, desk.database
         self.store, self.keys, self.lease, self.log = desk.store, desk.keys, desk.lease, desk.log
 
@@ -104,9 +107,9 @@ class _Sealer:
 
     def seal(self, batch: Any) -> None:
         """Steps 2 to 7 for one batch."""
+        self._progress(f"sealing batch {batch.batch_id}")
         staged = stage(self.settings, self.database, batch)
-        for file in staged.files:
-            self.store.take_file(file.key, file.path, file.sha256)
+        self._publish(staged)
         drafts = [EntryDraft(**draft) for draft in staged.drafts]
         places = self.log.append(drafts, since=batch.log_size_at_start).values()
         checkpoint = witnessed_checkpoint(self.desk, max(places) + 1)
@@ -125,6 +128,14 @@ class _Sealer:
         self._keep_outside(checkpoint)
         self._note(batch, stamping)
         self._clear(batch.batch_id)
+
+    def _publish(self, staged: Stage) -> None:
+        said_at = clock.monotonic_s()
+        for done, file in enumerate(staged.files, start=1):
+            self.store.take_file(file.key, file.path, file.sha256)
+            if clock.monotonic_s() - said_at > _SAY_EVERY_S:
+                said_at = clock.monotonic_s()
+                self._progress(f"published {done} of {len(staged.files)} files")
 
     def _document(
         self,
