@@ -25,7 +25,7 @@ from preservation.cli import (
     timestamps,
     witnessing,
 )
-from preservation.cli.commands import preserve
+from preservation.cli.commands import STOPPED, preserve
 from preservation.cli.options import print_json
 from preservation.errors import PreservationError, Unavailable
 
@@ -39,7 +39,7 @@ def main() -> None:
     try:
         sys.exit(preserve.main(standalone_mode=False) or 0)
     except click.exceptions.Abort:
-        click.echo("Stopped. Nothing is lost; run the same command again to go on.", err=True)
+        click.echo(STOPPED, err=True)
         sys.exit(130)
     except click.ClickException as error:
         error.show()

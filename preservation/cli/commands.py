@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
 
 Context = click.Context
 
+STOPPED = "Stopped. Nothing is lost; run the same command again to go on."
 _SAY_EVERY_S = 3.0
 _MOST_ROWS_NAMED = 10
 
@@ -180,9 +185,13 @@ def submit(  # noqa: PLR0913 - one per option
 @json_option
 @click.pass_context
 def run(context: Context, *, until_idle: bool, as_json: bool) -> None:
-    """Capture, describe, seal and cluster in this process, without Airflow."""
+    """Capture, describe, seal and cluster in this process, without Airflow.
+
+    Ctrl-C and SIGTERM end it at once; the same command goes on from there.
+    """
     del until_idle
-    done = pipeline.run_until_idle(settings_of(context), Progress())
+    with _ending_at_once():
+        done = pipeline.run_until_idle(settings_of(context), Progress())
     tell(done, f"Idle. Sealed {len(done['sealed_batches'])} batch(es).", as_json=as_json)
 
 
@@ -321,6 +330,28 @@ def down(context: Context, *, as_json: bool) -> None:
     is_nothing = not (stopped.was_running or stopped.ended_by_force)
     sentence = "Nothing was running." if is_nothing else "Airflow is stopped."
     tell(asdict(stopped), sentence, as_json=as_json)
+
+
+@contextmanager
+def _ending_at_once() -> Iterator[None]:
+    """Let SIGINT and SIGTERM end this process without waiting for its threads.
+
+    These finish whole batches, which can take hours; the next run finds whatever was under way.
+    """
+    owner = os.getpid()
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        if os.getpid() == owner:
+            # Not by click: the signal may have come in the middle of a line.
+            os.write(2, f"{STOPPED}\n".encode())
+        os._exit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _Percentage:

@@ -81,13 +81,22 @@ class Describer:
         except TimeoutError:
             return Description(absence_reason=AbsenceReason.TOOL_TIMEOUT)
         except embedded.OutputTooLarge:
-            return Description(absence_reason=AbsenceReason.OUTPUT_TOO_LARGE)
+            return self._format_alone(path, AbsenceReason.OUTPUT_TOO_LARGE)
         except EOFError:
             return Description(absence_reason=AbsenceReason.TOOL_ERROR)
         try:
             return _from_tags(output, tags_of(output))
         except ValueError:
-            return Description(absence_reason=AbsenceReason.UNREADABLE)
+            return self._format_alone(path, AbsenceReason.UNREADABLE)
+
+    def _format_alone(self, path: Path, reason: AbsenceReason) -> Description:
+        """Format and size of a file whose metadata can't be kept, for the *reason* given."""
+        assert self._reader is not None, "it has just answered"
+        try:
+            found = _from_tags("", tags_of(self._reader.read(path, *embedded.FORMAT_ALONE)))
+        except (TimeoutError, embedded.OutputTooLarge, EOFError, ValueError):
+            return Description(absence_reason=reason)
+        return replace(found, embedded_metadata_json=None, absence_reason=reason)
 
     def _with_media_facts(self, path: Path, found: Description) -> Description:
         try:

@@ -86,9 +86,18 @@ def complaint(tags: Mapping[str, Any]) -> AbsenceReason | None:
     return AbsenceReason.UNREADABLE if warning and is_picture and not picture_size(tags) else None
 
 
+def parsed(output: str) -> Any:
+    """The value of a JSON text; ValueError if it isn't one, or is nested too deeply to be read."""
+    try:
+        return json.loads(output)
+    except RecursionError as error:
+        msg = "the output is nested too deeply"
+        raise ValueError(msg) from error
+
+
 def tags_of(output: str) -> dict[str, Any]:
     """The tags of the one file that ExifTool's JSON *output* describes; ValueError if it's none."""
-    document = json.loads(output)
+    document = parsed(output)
     if not (isinstance(document, list) and len(document) == 1 and isinstance(document[0], dict)):
         msg = "ExifTool did not describe exactly one file"
         raise ValueError(msg)

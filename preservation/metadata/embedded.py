@@ -29,6 +29,7 @@ ARGUMENTS = (
     "-x",
     "System:all",
 )
+FORMAT_ALONE = ("-File:MIMEType", "-Composite:ImageSize")
 LARGEST_OUTPUT_BYTES = 16 << 20
 _REMEDY = "Install it: apt-get install -y libimage-exiftool-perl"
 
@@ -64,8 +65,8 @@ class EmbeddedMetadataReader(exiftool.ExifTool):  # type: ignore[misc]
             msg = f"The program exiftool can't be started: {error}."
             raise ProgramMissing(msg, remedy=_REMEDY) from error
 
-    def read(self, path: Path) -> str:
-        """What ExifTool writes about the file at *path*: JSON text.
+    def read(self, path: Path, *tags: str) -> str:
+        """What ExifTool writes about the file at *path*, or its *tags* alone: JSON text.
 
         After an error the next call starts a new process.
 
@@ -82,7 +83,7 @@ class EmbeddedMetadataReader(exiftool.ExifTool):  # type: ignore[misc]
             raise ValueError(msg)
         if not self.running:
             self.run()
-        return str(self.execute("-j", name))
+        return str(self.execute("-j", *tags, name))
 
     def execute(self, *params: str | bytes, raw_bytes: bool = False) -> str:
         """One command of the stay-open protocol and its standard output."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from pathlib import Path
 from typing import Any
 
 from preservation.errors import ProgramMissing
+from preservation.metadata.description import parsed
 from preservation.model.media import DEMUXERS, PROTOCOLS
 
 ARGUMENTS = (
@@ -52,7 +52,7 @@ def probe(path: Path, *, timeout_s: float) -> str:
 
 def facts_of(output: str) -> dict[str, Any]:
     """The JSON of ffprobe as a mapping; ValueError if it isn't one."""
-    facts = json.loads(output)
+    facts = parsed(output)
     if not isinstance(facts, dict):
         msg = "ffprobe did not write an object"
         raise ValueError(msg)  # noqa: TRY004 - the text is bad, not its type

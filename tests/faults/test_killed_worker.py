@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import random
 import signal
+import socket
+import subprocess
 import time
 from collections import Counter
 
-from tests.conftest import new_deployment
+import pytest
+
+from tests.conftest import PRESERVE, new_deployment
 
 
 def _kill_after(process, seconds: float) -> bool:
@@ -43,6 +47,33 @@ def test_a_killed_run_is_taken_up_where_it_was(tmp_path, site):
     _no_attempt_twice(deployment)
     _fetched_no_more_than_attempted(deployment, site, photos, before)
     assert deployment.json("verify")["verdict"] == "proven"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_a_run_at_once_and_the_next_one_goes_on(tmp_path, number):
+    waits = {"PRESERVE_LIMIT_IDLE_TIMEOUT_S": "40", "PRESERVE_LIMIT_RETRY_WAIT_PERCENT": "1"}
+    deployment = new_deployment(tmp_path / "home", **waits)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/film.zip"
+        deployment.preserve("submit", address, "--organisation", "relief-watch")
+        process = subprocess.Popen(
+            [PRESERVE, "run", "--until-idle"],
+            env=deployment.environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        silent.settimeout(60)
+        connection, _ = silent.accept()
+        with connection:
+            process.send_signal(number)
+            _, said = process.communicate(timeout=15)
+
+    assert process.returncode == 128 + number
+    assert said.endswith("run the same command again to go on.\n")
+    [submission] = deployment.json("status")["submissions"]
+    assert submission["items"][0]["status"] == "capturing"
+    deployment.preserve("run", "--until-idle")
+    assert deployment.query("SELECT count(*) AS n FROM items") == [{"n": 1}]
 
 
 def _no_attempt_twice(deployment) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from preservation.errors import ProgramMissing
 from preservation.metadata import TOOL_ARGUMENTS, AbsenceReason, Describer, tool_versions
@@ -135,6 +136,47 @@ def test_text_of_many_megabytes_is_described(describer, tmp_path):
 
     assert found.observed_format == "text/plain"
     assert len(found.embedded_metadata_json) < 2000
+
+
+@pytest.mark.parametrize("depth", [1_200, 100_000])
+def test_json_in_json_without_end_costs_its_own_metadata_alone(describer, tmp_path, depth):
+    path = tmp_path / "nested.json"
+    path.write_text('{"a":' * depth + "1" + "}" * depth)
+
+    found = describer.describe(path, None)
+
+    assert found.absence_reason in {AbsenceReason.UNREADABLE, AbsenceReason.OUTPUT_TOO_LARGE}
+    assert found.embedded_metadata_json is None
+
+
+def test_properties_in_properties_without_end_cost_their_own_metadata_alone(describer, tmp_path):
+    path = tmp_path / "nested.xmp"
+    opened, closed = '<q:a rdf:parseType="Resource">', "</q:a>"
+    path.write_text(
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
+        'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description xmlns:q="http://q/">'
+        f"{opened * 1500}x{closed * 1500}</rdf:Description></rdf:RDF></x:xmpmeta>"
+    )
+
+    found = describer.describe(path, None)
+
+    assert (found.observed_format, found.absence_reason) == (
+        "application/rdf+xml",
+        AbsenceReason.UNREADABLE,
+    )
+
+
+def test_a_picture_with_more_metadata_than_a_row_holds_keeps_format_and_size(describer, tmp_path):
+    path = tmp_path / "stuffed.png"
+    words = PngInfo()
+    words.add_text("Comment", "a" * (17 << 20))
+    picture(1, 320, 240).save(path, pnginfo=words)
+
+    found = describer.describe(path, None)
+
+    assert (found.observed_format, found.width_px, found.height_px) == ("image/png", 320, 240)
+    assert found.absence_reason is AbsenceReason.OUTPUT_TOO_LARGE
+    assert found.embedded_metadata_json is None
 
 
 def test_a_locked_document_says_so(describer, tmp_path):
