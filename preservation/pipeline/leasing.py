@@ -43,13 +43,19 @@ class Held:
         self.end()
 
     def _renew(self) -> None:
+        renewed_at = clock.monotonic_s()
         while not self._ended.wait(self._ttl_s / 4):
+            asked_at, now = clock.monotonic_s(), clock.now()
             try:
-                now = clock.now()
                 leases.renew(self._database, self._name, self._token, ttl_s=self._ttl_s, now=now)
-            except (LeaseLost, StateUnavailable):
+            except LeaseLost:
                 self.is_lost = True
                 return
+            except StateUnavailable:
+                # Until it ends, it is ours; and after that, if nobody took it meanwhile.
+                self.is_lost = clock.monotonic_s() - renewed_at > self._ttl_s
+            else:
+                renewed_at, self.is_lost = asked_at, False
 
 
 @contextmanager

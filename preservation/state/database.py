@@ -11,9 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, ProgrammingError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    NoSuchModuleError,
+    OperationalError,
+    ProgrammingError,
+)
 
-from preservation.errors import PreservationError, SettingsInvalid, StateUnavailable
+from preservation.errors import ArchiveTooNew, PreservationError, SettingsInvalid, StateUnavailable
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -31,17 +37,26 @@ _UPGRADE_LOCK = 0x50524553
 _DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
 """The driver that a bare scheme stands for; the others are taken as written."""
 
-_NOT_SET_UP = "Run 'preserve init' for this home, or upgrade its database."
+_NOT_SET_UP = (
+    "If this home had a database, restore it from the backup; 'preserve init' makes an empty one."
+)
+_TOO_OLD = "Run 'preserve init': it brings the database of this home to the present schema."
+_DAMAGED = "Restore it from the backup. It holds no evidence: the archive is as it was."
 _REMEDIES: tuple[tuple[str, str], ...] = (
+    ("column", _TOO_OLD),
     ("no such table", _NOT_SET_UP),
-    ("no such column", _NOT_SET_UP),
     ("does not exist", _NOT_SET_UP),
+    ("not a database", _DAMAGED),
+    ("malformed", _DAMAGED),
     ("locked", "Another program holds the database; try again."),
     ("readonly database", "Give this user permission to write to the database and its folder."),
     ("unable to open", "Check that its folder exists and that this user may write to it."),
     ("disk is full", "Make room on the disk, then run again."),
 )
 """A part of the driver's message, and what to do about it."""
+
+_OF_DAMAGE = ("file is not a database", "database disk image is malformed")
+"""What SQLite says of a damaged file, as an error of no narrower class."""
 
 
 def open_database(url: str) -> Engine:
@@ -74,16 +89,27 @@ def upgrade(url: str) -> None:
 
     Raises:
         SettingsInvalid: *url* isn't a database URL.
+        ArchiveTooNew: A newer version of this software has upgraded it.
         StateUnavailable: The database doesn't answer; what it held is unchanged.
     """
     from alembic import command
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
 
     engine = open_database(url)
     try:
         with engine.begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
-            command.upgrade(migrations_for(connection), "head")
+            config = migrations_for(connection)
+            known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+            present = MigrationContext.configure(connection).get_current_revision()
+            if present is not None and present not in known:
+                raise ArchiveTooNew(
+                    f"The database of statuses has the schema {present} of a newer version.",
+                    remedy="Use that version, or restore the database of before the upgrade.",
+                )
+            command.upgrade(config, "head")
     finally:
         engine.dispose()
 
@@ -167,7 +193,8 @@ def _translate(context: ExceptionContext) -> None:
     fault = context.sqlalchemy_exception
     said = str(context.original_exception)
     is_missing_table = isinstance(fault, ProgrammingError) and "does not exist" in said
-    if not (isinstance(fault, OperationalError) or is_missing_table):
+    is_damaged = isinstance(fault, DatabaseError) and any(part in said for part in _OF_DAMAGE)
+    if not (isinstance(fault, OperationalError) or is_missing_table or is_damaged):
         return
     remedy = next(
         (advice for part, advice in _REMEDIES if part in said), "Nothing was changed; try again."

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from sqlalchemy import text
 
+from preservation import clock
 from preservation.errors import LeaseLost
+from preservation.pipeline.leasing import Held
 from preservation.state import (
     acquire,
     check,
@@ -54,6 +56,31 @@ def test_a_lease_is_not_held_twice_by_one_owner(engine):
     take(engine, "one")
 
     assert take(engine, "one") is None
+
+
+def test_a_lease_outlives_a_database_that_is_away_for_a_moment(engine):
+    with Held(engine, "seal", take(engine, now=clock.now()), ttl_s=4) as lease:
+        with engine.begin() as connection:
+            connection.execute(text("ALTER TABLE lease RENAME TO elsewhere"))
+        clock.sleep(1.5)
+        with engine.begin() as connection:
+            connection.execute(text("ALTER TABLE elsewhere RENAME TO lease"))
+        clock.sleep(4)
+
+        assert not lease.is_lost
+        assert take(engine, "two", now=clock.now() - timedelta(seconds=1)) is None
+
+
+def test_a_lease_that_cant_be_renewed_counts_as_lost(engine):
+    with Held(engine, "seal", take(engine, now=clock.now()), ttl_s=1) as lease:
+        with engine.begin() as connection:
+            connection.execute(text("ALTER TABLE lease RENAME TO elsewhere"))
+        clock.sleep(2)
+        was_lost = lease.is_lost
+        with engine.begin() as connection:
+            connection.execute(text("ALTER TABLE elsewhere RENAME TO lease"))
+
+    assert was_lost
 
 
 def test_leases_of_other_names_do_not_matter(engine):

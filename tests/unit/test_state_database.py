@@ -12,7 +12,7 @@ from sqlalchemy import func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from preservation import clock
-from preservation.errors import SettingsInvalid, StateUnavailable
+from preservation.errors import ArchiveTooNew, SettingsInvalid, StateUnavailable
 from preservation.state import open_database, reading, schema, upgrade
 from preservation.state.schema import metadata
 
@@ -134,6 +134,40 @@ def test_a_database_that_was_never_set_up_says_what_to_run(url):
     with (
         pytest.raises(StateUnavailable, match="preserve init"),
         open_database(url).connect() as connection,
+    ):
+        connection.execute(select(schema.item))
+
+
+@pytest.mark.parametrize("kept_bytes", [0, 20_000])
+def test_a_damaged_database_says_what_to_restore(tmp_path, url, kept_bytes):
+    upgrade(url)
+    path = tmp_path / "preserve.db"
+    path.write_bytes((path.read_bytes()[:kept_bytes] or b"no database") * 2)
+    for rest in tmp_path.glob("preserve.db-*"):
+        rest.unlink()
+
+    with (
+        pytest.raises(StateUnavailable, match="Restore it from the backup"),
+        open_database(url).begin(),
+    ):
+        pass
+
+
+def test_a_database_of_a_newer_version_is_left_alone(engine, url):
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    with pytest.raises(ArchiveTooNew, match="schema 9999 of a newer version"):
+        upgrade(url)
+
+
+def test_a_database_of_an_older_version_says_how_to_upgrade(engine):
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE item DROP COLUMN waiting_for"))
+
+    with (
+        pytest.raises(StateUnavailable, match="preserve init': it brings"),
+        engine.begin() as connection,
     ):
         connection.execute(select(schema.item))
 
