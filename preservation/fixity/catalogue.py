@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
+from preservation.errors import StoreFull, StoreUnavailable
 from preservation.fixity.files import Damage, Fault, NamedFile, damaged, shard_of
 
 LOG_SHARD = "log"
@@ -49,11 +50,42 @@ FROM file JOIN source USING (source_id)
 """
 
 
+class _Database(sqlite3.Connection):
+    """A connection whose faults are our own errors."""
+
+    def execute(self, sql: str, values: Any = (), /) -> sqlite3.Cursor:
+        with _translated():
+            return super().execute(sql, values)
+
+    def executemany(self, sql: str, values: Any, /) -> sqlite3.Cursor:
+        with _translated():
+            return super().executemany(sql, values)
+
+    def executescript(self, sql: str, /) -> sqlite3.Cursor:
+        with _translated():
+            return super().executescript(sql)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        msg = f"The list of what is to be audited can't be kept: {error}."
+        if "full" in str(error) or "disk I/O" in str(error):
+            raise StoreFull(msg, remedy="Make room below work/, then run again.") from error
+        raise StoreUnavailable(
+            msg, remedy="Delete work/audit: 'preserve audit' makes it anew."
+        ) from error
+
+
 class Catalogue:
     """One list; `draft` makes it, `open` finds it again."""
 
     def __init__(self, path: Path | str) -> None:
-        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._database = sqlite3.connect(
+            path, isolation_level=None, check_same_thread=False, factory=_Database
+        )
 
     @classmethod
     def draft(cls, path: Path) -> Self:

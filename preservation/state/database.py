@@ -52,6 +52,7 @@ _REMEDIES: tuple[tuple[str, str], ...] = (
     ("readonly database", "Give this user permission to write to the database and its folder."),
     ("unable to open", "Check that its folder exists and that this user may write to it."),
     ("disk is full", "Make room on the disk, then run again."),
+    ("disk I/O error", "Make room on the disk, and see whether it is sound; then run again."),
 )
 """A part of the driver's message, and what to do about it."""
 

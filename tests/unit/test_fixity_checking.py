@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from preservation.errors import StoreUnavailable
+from preservation.errors import StoreFull, StoreUnavailable
 from preservation.fixity import (
     Catalogue,
     Fault,
@@ -250,3 +250,23 @@ def test_a_second_copy_that_doesnt_answer_is_no_verdict_on_it():
     assert second_copy_of(damage, reader_of(filled(Away()))) == "not-reachable"
     assert second_copy_of(damage, reader_of(filled(MemoryStore()))) == "same"
     assert second_copy_of(damage, reader_of(MemoryStore())) == "missing"
+
+
+def test_a_full_disk_is_named_while_the_list_is_made(tmp_path):
+    keys = (f"blobs/sha256/{number:064x}" for number in range(5_000))
+    files = (NamedFile(key=key, size_bytes=1, sha256="0" * 64, named_by="seals/1") for key in keys)
+    with Catalogue.draft(tmp_path / "list") as catalogue:
+        catalogue._database.execute("PRAGMA max_page_count = 20")
+
+        with pytest.raises(StoreFull, match="Make room"):
+            catalogue.name_all(files)
+
+
+def test_a_list_that_a_power_cut_damaged_says_how_to_make_it_anew(tmp_path):
+    (tmp_path / "list").write_bytes(b"torn" * 4096)
+
+    with (
+        Catalogue(tmp_path / "list") as catalogue,
+        pytest.raises(StoreUnavailable, match="makes it anew"),
+    ):
+        catalogue.fact("built_at")
