@@ -19,6 +19,7 @@ from preservation.model.digests import sha256_of
 from preservation.model.tables import SCHEMA_VERSION
 from preservation.model.vocabulary import EventType
 from preservation.pipeline.events import AGENT
+from preservation.pipeline.remembering import BRING_BACK, has_sealed, require_no_rollback
 from preservation.settings import SETTINGS_FILE, Settings, StorageSettings
 from preservation.store.bounded import read_document
 from preservation.store.doctor import Diagnosis, examine
@@ -54,6 +55,7 @@ def found_archive(settings: Settings, key: SigningKey) -> bool:
 
     Raises:
         ForeignArchive: The place holds something that isn't this deployment's archive.
+        LogBroken: This deployment has sealed, and its log is gone.
     """
     store = archive_store(settings)
     if store.has(DESCRIPTION_KEY):
@@ -66,6 +68,7 @@ def found_archive(settings: Settings, key: SigningKey) -> bool:
     log = CustodyLog(store, settings.log_origin)
     if log.size():
         return False
+    require_no_rollback(settings, log)
     spec = files("preservation.store").joinpath(SPEC_KEY).read_bytes()
     store.put(SPEC_KEY, spec)
     if not store.has(DESCRIPTION_KEY):
@@ -87,9 +90,10 @@ def open_archive(settings: Settings) -> ObjectStore:
     try:
         description = json.loads(read_document(store, DESCRIPTION_KEY, _LARGEST_DESCRIPTION_BYTES))
     except KeyError as error:
+        found = f"Run 'preserve init --home {settings.home}', or correct where it lies."
         raise StoreUnavailable(
             f"{store.place} holds no archive.",
-            remedy=f"Run 'preserve init --home {settings.home}', or correct where it lies.",
+            remedy=BRING_BACK if has_sealed(settings) else found,
         ) from error
     except (RecursionError, ValueError) as error:
         raise ForeignArchive(

@@ -30,6 +30,7 @@ from preservation.pipeline import spool
 from preservation.pipeline.archive import DESCRIPTION_KEY, open_archive
 from preservation.pipeline.events import AGENT, record_event
 from preservation.pipeline.leasing import held
+from preservation.pipeline.remembering import require_no_rollback
 from preservation.settings import Settings
 from preservation.state import open_database
 from preservation.store.port import ObjectStore
@@ -98,6 +99,7 @@ def rotate_log_key(settings: Settings) -> RotationDone:
 
     Raises:
         LeaseLost: A sealing is under way; nothing was changed.
+        LogBroken: The log contradicts itself, or isn't the one that was sealed last.
         StoreUnavailable: The archive doesn't answer; run it again.
     """
     database = open_database(settings.database_url)
@@ -107,6 +109,7 @@ def rotate_log_key(settings: Settings) -> RotationDone:
             raise LeaseLost(msg, remedy="Nothing was changed. Run it again in a minute.")
         store = open_archive(settings)
         log, mark = CustodyLog(store, settings.log_origin), settings.keys / "log.rotating.json"
+        require_no_rollback(settings, log)
         if not mark.exists():
             # Any disagreement between keys, trust and log must come up before anything changes.
             _keys(settings, log, first=_first_key(store))

@@ -23,14 +23,15 @@ from preservation.state import forget_deleted, open_database, schema
 from preservation.store.port import ObjectStore
 from preservation.submission.inbox import inbox_key, is_needed
 
-ERASED = "erased"
-"""Why a protected value can't be shown: its source's key was destroyed."""
+ERASED, KEY_MISSING = "erased", "key-missing"
+"""Why a protected value can't be shown: its source's key was destroyed on record, or it is lost."""
 
 
 def show_protected(settings: Settings, subject_id: str, *, reason: str) -> dict[str, Any]:
     """What is protected about the item or submission *subject_id*, opened; the access is on record.
 
-    A value whose key was destroyed has ``absence: erased`` instead of ``value``.
+    A value whose key was destroyed has ``absence: erased`` instead of ``value``; one whose key isn't
+    here, and was never erased, ``absence: key-missing``.
 
     Raises:
         BadInput: Nothing protected is sealed under that identifier.
@@ -65,7 +66,7 @@ def erase_source(settings: Settings, organisation_id: str, *, authority: str) ->
 
     Raises:
         OrganisationUnknown: No such organisation is registered.
-        BadInput: Nothing of it is protected yet.
+        BadInput: Nothing of it is protected yet, or its key is lost.
         StateUnavailable: The database is in use; the key is destroyed, the call must be repeated.
     """
     database, organisation = open_database(settings.database_url), schema.organisation
@@ -81,8 +82,9 @@ def erase_source(settings: Settings, organisation_id: str, *, authority: str) ->
     erased = source_keys(settings).erase(source)
     if not erased:
         raise BadInput(
-            f"No key of {organisation_id} was ever made: nothing of it is sealed.",
-            remedy="Nothing was erased. Seal first ('preserve run --until-idle'), then erase.",
+            f"No key of {organisation_id} is here, and none was erased.",
+            remedy="Nothing was erased. Seal first ('preserve run --until-idle'), then erase. A key "
+            "that was lost must come back into keys/sources/ before.",
         )
     with database.begin() as connection:
         _erase_rows(connection, organisation_id)
@@ -106,9 +108,11 @@ def _concerns(row: Row, subject_id: str) -> bool:
 
 def _opened(settings: Settings, store: ObjectStore, row: Row) -> dict[str, Any]:
     known = {name: row[name] for name in ("subject", "submission_id", "item_id", "recipient")}
-    key = source_keys(settings).known(str(row["submitter_ref"]))
+    keys, source = source_keys(settings), str(row["submitter_ref"])
+    key = keys.known(source)
     if key is None or key.recipient != row["recipient"]:
-        return {**known, "absence": ERASED}
+        is_erased = row["recipient"] in {erased.recipient for erased in keys.erased(source)}
+        return {**known, "absence": ERASED if is_erased else KEY_MISSING}
     try:
         opened = open_value(_ciphertext(store, row), str(row["plaintext_sha256"]), key)
     except ValueError as error:

@@ -295,6 +295,22 @@ def test_a_new_archive_has_its_turns_one_by_one_and_an_old_one_without_memory_al
     assert due[2] == list(SHARDS)
 
 
+def test_a_check_that_lies_in_the_future_of_our_clock_counts_as_none(places):
+    audit(places)
+    database, ahead = open_database(places.settings.database_url), clock.now() + timedelta(days=4000)
+    with database.begin() as connection:  # what a run left while the clock was years ahead
+        connection.execute(
+            update(schema.fixity_shard)
+            .where(schema.fixity_shard.c.shard == "41")
+            .values(checked_at=ahead)
+        )
+
+    due = due_shards(database, places.settings, Place.ARCHIVE, founded_at=clock.now())
+    founded_ahead = due_shards(database, places.settings, Place.REPLICA, founded_at=ahead)
+
+    assert (due, founded_ahead) == (["41"], list(SHARDS))
+
+
 def test_a_run_that_is_killed_is_gone_on_with_and_nothing_is_read_twice(places):
     pipeline.plan_audit(places.settings, everything=True)
     done = pipeline.audit_group(places.settings, "3")

@@ -76,6 +76,21 @@ def test_the_archive_with_its_ciphertexts_is_proven(home):
     assert preserve_("verify", home=home)["verdict"] == "proven"
 
 
+def test_a_key_that_is_lost_is_no_erasure(home):
+    item = ask(home, "SELECT item_id FROM items ORDER BY row_number")[0]["item_id"]
+    keys = home / "keys/sources"
+    keys.rename(home / "keys/elsewhere")
+
+    shown = preserve_("source", "show", item, "--reason", "interview", home=home)["values"]
+    refused = CliRunner().invoke(
+        preserve, ["source", "erase", "ngo", "--authority", "12", "--yes", "--home", str(home)]
+    )
+    (home / "keys/elsewhere").rename(keys)
+
+    assert {value["absence"] for value in shown} == {"key-missing"}
+    assert "was lost" in str(refused.exception)
+
+
 def test_erasing_a_source_leaves_a_provable_archive_that_tells_nobody(home):
     submission = ask(home, "SELECT submission_id FROM submissions")[0]["submission_id"]
     item = ask(home, "SELECT item_id FROM items ORDER BY row_number")[0]["item_id"]

@@ -28,6 +28,7 @@ from preservation.model.digests import sha256_of
 from preservation.model.vocabulary import Status
 from preservation.pipeline import spool
 from preservation.pipeline.planning import FINISHED
+from preservation.pipeline.remembering import remember
 from preservation.pipeline.returning import return_sheets
 from preservation.pipeline.sealing.desk import Desk, Progress, note_stamps, sealing_desk
 from preservation.pipeline.sealing.founding import stamp_founding
@@ -125,7 +126,7 @@ class _Sealer:
         document = self._document(staged, places, checkpoint, stamping)
         signed = sign_document(document, self.keys.sealing_at(checkpoint.size))
         self.store.put(seal_key(batch.batch_id, 1), signed)
-        self._keep_outside(checkpoint)
+        remember(self.settings, checkpoint)
         self._note(batch, stamping)
         self._clear(batch.batch_id)
 
@@ -164,13 +165,6 @@ class _Sealer:
             **stored_in_seal(self.store, [*files, checkpoint.key]),
             **stamping.in_seal(),
         }
-
-    def _keep_outside(self, checkpoint: Checkpoint) -> None:
-        """Keep a copy of the newest checkpoint outside the archive: it makes a rollback visible."""
-        copy = self.settings.trust / "log.checkpoint"
-        draft = copy.with_suffix(".part")
-        draft.write_bytes(checkpoint.body)
-        draft.replace(copy)
 
     def _note(self, batch: Any, stamping: Stamping) -> None:
         """Say in the database what the archive now says."""

@@ -16,6 +16,7 @@ from preservation.pipeline.archive import open_archive
 from preservation.pipeline.events import record_event
 from preservation.pipeline.leasing import Held, held
 from preservation.pipeline.log_keys import LogKeys, open_log_keys
+from preservation.pipeline.remembering import require_no_rollback
 from preservation.pipeline.sealing.stamping import Stamping
 from preservation.settings import Settings
 from preservation.state import open_database, schema
@@ -52,20 +53,26 @@ class Desk:
 
 @contextmanager
 def sealing_desk(settings: Settings) -> Iterator[Desk | None]:
-    """The desk, as long as the block lasts; None if another worker seals."""
+    """The desk, as long as the block lasts; None if another worker seals.
+
+    Raises:
+        LogBroken: The log contradicts itself, or isn't the one that was sealed last.
+    """
     database = open_database(settings.database_url)
     with held(settings, database, "seal") as lease:
         if lease is None:
             yield None
             return
         store = open_archive(settings)
+        log = CustodyLog(store, settings.log_origin)
+        require_no_rollback(settings, log)
         yield Desk(
             settings=settings,
             database=database,
             store=store,
             keys=open_log_keys(settings, database, store),
             lease=lease,
-            log=CustodyLog(store, settings.log_origin),
+            log=log,
         )
 
 
