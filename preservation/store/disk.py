@@ -26,6 +26,8 @@ _WRITE_FAULTS = {
     errno.EROFS: "the file system is read-only",
     errno.EACCES: "writing is not permitted",
     errno.EPERM: "writing is not permitted",
+    errno.EXDEV: "it lies on another file system than the folder for files in the making, so name "
+    "its disk as url in [storage], with a folder below the mount point",
 }
 
 

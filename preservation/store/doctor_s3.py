@@ -19,7 +19,7 @@ from preservation.settings import StorageSettings
 from preservation.store.probes import RACERS, Diagnosis, Try, clock_judged, raced, tried
 from preservation.store.s3_bucket import Bucket
 from preservation.store.s3_faults import read_fault
-from preservation.store.s3_replies import Refused, Reply
+from preservation.store.s3_replies import Refused, Reply, named
 from preservation.store.s3_trial import ORIGINAL, OTHER, UNANSWERED, TrialObject, checksum_of
 
 _LIMITS = (
@@ -148,7 +148,7 @@ class _BucketTrials(TrialObject):
         )
         part = {"PartNumber": 1, "ChecksumSHA256": checksum_of(OTHER)}
         sent = self._bucket.once("upload_part", **upload, **part, Body=OTHER)
-        parts = {"Parts": [{**part, "ETag": sent["ETag"]}]}
+        parts = {"Parts": [{**part, "ETag": named(sent, "ETag")}]}
         is_second_refused, more = self._is_refused(
             "complete_multipart_upload", **upload, MultipartUpload=parts, IfNoneMatch="*"
         )
@@ -160,13 +160,13 @@ class _BucketTrials(TrialObject):
         started = self._bucket.once(
             "create_multipart_upload", Key=self._key, ChecksumAlgorithm="SHA256", **self._lock()
         )
-        return {"Key": self._key, "UploadId": started["UploadId"]}
+        return {"Key": self._key, "UploadId": named(started, "UploadId")}
 
     def _listing(self) -> tuple[bool, str]:
         keys = [f"{self._folder}/list/{number}" for number in range(5)]
         for key in keys:
             self._put(key, b"")
-        found = [entry["Key"] for entry in self._versions(f"{self._folder}/list/")]
+        found = [named(entry, "Key") for entry in self._versions(f"{self._folder}/list/")]
         return sorted(found) == keys, f"{len(found)} of {len(keys)}"
 
     def _delete(self, **more: Any) -> tuple[bool, str]:
@@ -203,7 +203,7 @@ class _BucketTrials(TrialObject):
         return found == ORIGINAL, f"marker: {answer.get('DeleteMarker')}; {found!r}"
 
     def _oldest(self) -> tuple[bool, str]:
-        found = [entry["VersionId"] for entry in self._versions(self._key)]
+        found = [named(entry, "VersionId") for entry in self._versions(self._key)]
         return len(found) == 2 and found[-1] == self._version, ", ".join(found)
 
     def _clock(self) -> tuple[bool, str]:

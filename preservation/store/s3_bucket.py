@@ -16,7 +16,7 @@ from botocore.config import Config
 
 from preservation import clock
 from preservation.settings import StorageSettings
-from preservation.store.s3_replies import FOREIGN, Refused, Reply, refusal_of
+from preservation.store.s3_replies import FOREIGN, Refused, Reply, refusal_of, refuse_redirect
 
 _CONNECT_TIMEOUT_S = 5
 _READ_TIMEOUT_S = 120
@@ -71,7 +71,7 @@ class Bucket:
 def _client(place: StorageSettings) -> Any:
     # Sessions aren't safe to share between threads; clients are.
     with _MAKING:
-        return _session().client(
+        client = _session().client(
             "s3",
             endpoint_url=place.endpoint,
             region_name=place.region,
@@ -85,6 +85,8 @@ def _client(place: StorageSettings) -> Any:
                 s3={"addressing_style": "path" if place.endpoint else "auto"},
             ),
         )
+    client.meta.events.register_first("response-received.s3", refuse_redirect)
+    return client
 
 
 @lru_cache(maxsize=1)

@@ -22,6 +22,11 @@ _COMMON: Mapping[Reply, _Fault] = {
         "there is no such bucket",
         "Create it with Object Lock, or correct [storage] in preserve.toml.",
     ),
+    Reply.ELSEWHERE: (
+        StoreUnavailable,
+        "it redirects, and redirects aren't followed",
+        "Name its own address as endpoint, and its region, in preserve.toml.",
+    ),
     Reply.NO_CREDENTIALS: (
         StoreUnavailable,
         "the credentials aren't accepted",

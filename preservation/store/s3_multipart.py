@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from preservation.store.s3_bucket import Bucket
-from preservation.store.s3_replies import Refused
+from preservation.store.s3_replies import Refused, named
 
 _LARGEST_SINGLE_BYTES = 5 << 30
 _PART_BYTES = 32 << 20
@@ -62,7 +62,7 @@ def put_in_parts(bucket: Bucket, upload: Upload) -> str | None:
     started = bucket.once(
         "create_multipart_upload", Key=upload.key, ChecksumAlgorithm="SHA256", **upload.lock
     )
-    name = {"Key": upload.key, "UploadId": started["UploadId"]}
+    name = {"Key": upload.key, "UploadId": named(started, "UploadId")}
     try:
         parts = _upload(bucket, name, upload)
         done = bucket.once(
@@ -84,7 +84,7 @@ def _upload(bucket: Bucket, name: Mapping[str, Any], upload: Upload) -> list[dic
         facts = {"PartNumber": number, "ChecksumSHA256": checksum}
         # A part that comes again replaces itself: asking again does no harm.
         answer = bucket.ask("upload_part", **name, **facts, Body=piece)
-        parts.append({**facts, "ETag": answer["ETag"]})
+        parts.append({**facts, "ETag": named(answer, "ETag")})
     if whole.hexdigest() != upload.sha256:
         raise DigestDiffers
     return parts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum, auto
+from typing import Any
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -34,6 +35,8 @@ class Reply(Enum):
     NOT_LOCKED = auto()
     """The bucket has no lock configuration."""
     NO_BUCKET = auto()
+    ELSEWHERE = auto()
+    """It redirects."""
     NO_CREDENTIALS = auto()
     OTHER_TIME = auto()
     """Its clock and ours differ too much to accept a signature."""
@@ -66,6 +69,13 @@ _REPLIES: Mapping[str, Reply] = {
     "416": Reply.BEYOND,
     "ObjectLockConfigurationNotFoundError": Reply.NOT_LOCKED,
     "NoSuchBucket": Reply.NO_BUCKET,
+    "301": Reply.ELSEWHERE,
+    "302": Reply.ELSEWHERE,
+    "303": Reply.ELSEWHERE,
+    "307": Reply.ELSEWHERE,
+    "308": Reply.ELSEWHERE,
+    "PermanentRedirect": Reply.ELSEWHERE,
+    "TemporaryRedirect": Reply.ELSEWHERE,
     "InvalidAccessKeyId": Reply.NO_CREDENTIALS,
     "SignatureDoesNotMatch": Reply.NO_CREDENTIALS,
     "RequestTimeTooSkewed": Reply.OTHER_TIME,
@@ -88,8 +98,10 @@ _LOST: tuple[type[Exception], ...] = (
 )
 """Exceptions that mean: no whole answer came."""
 
-FOREIGN: tuple[type[Exception], ...] = (ClientError, BotoCoreError, TornBody)
-"""All that boto3, and the bodies it gives, raise about a conversation with a store."""
+FOREIGN: tuple[type[Exception], ...] = (ClientError, BotoCoreError, TornBody, ValueError)
+"""All that boto3, and the bodies it gives, raise about a conversation with a store; ValueError for what
+should be a time or a number.
+"""
 
 
 class Refused(Exception):
@@ -112,6 +124,30 @@ def refusal_of(error: Exception) -> Refused:
     if isinstance(error, _LOST):
         return Refused(Reply.AGAIN, f"{type(error).__name__}: {error}")
     return Refused(Reply.OTHER, str(error))
+
+
+def named(answer: Mapping[str, Any], name: str) -> Any:
+    """What *answer* says under *name*.
+
+    Raises:
+        Refused: Nothing.
+    """
+    if name not in answer:
+        raise Refused(Reply.OTHER, f"an answer without {name}")
+    return answer[name]
+
+
+def refuse_redirect(event_name: str, response_dict: dict[str, Any] | None = None, **_: Any) -> None:
+    """For boto3's event ``response-received``: end at a redirect that names no region.
+
+    boto3 would ask for the region, be redirected, and ask again until the stack is full.
+    """
+    answer = response_dict or {}
+    status, headers = int(answer.get("status_code", 0)), answer.get("headers", {})
+    if status in {301, 302, 303, 307, 308} and "x-amz-bucket-region" not in headers:
+        said = {"Code": str(status), "Message": f"to {headers.get('location', 'nowhere')}"}
+        facts = {"Error": said, "ResponseMetadata": {"HTTPStatusCode": status}}
+        raise ClientError(facts, event_name.rpartition(".")[2])
 
 
 def _answered(error: ClientError) -> Refused:

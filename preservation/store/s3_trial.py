@@ -9,10 +9,16 @@ from typing import Any
 
 from preservation import clock
 from preservation.store.s3_bucket import Bucket
-from preservation.store.s3_replies import Refused, Reply
+from preservation.store.s3_replies import Refused, Reply, named
 
 ORIGINAL, OTHER = b"original", b"other"
-UNANSWERED = {Reply.AGAIN, Reply.NO_BUCKET, Reply.NO_CREDENTIALS, Reply.OTHER_TIME}
+UNANSWERED = {
+    Reply.AGAIN,
+    Reply.ELSEWHERE,
+    Reply.NO_BUCKET,
+    Reply.NO_CREDENTIALS,
+    Reply.OTHER_TIME,
+}
 """Replies that say nothing about the store."""
 
 _LOCKED_FOR = timedelta(seconds=60)
@@ -51,9 +57,10 @@ class TrialObject:
         return self._bucket.once("head_object", **self._by_id(), ChecksumMode="ENABLED")
 
     def _versions(self, prefix: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self._bucket.once("list_object_versions", Prefix=prefix).get(
-            "Versions", []
-        )
+        answer = self._bucket.once("list_object_versions", Prefix=prefix)
+        if named(answer, "IsTruncated"):
+            raise Refused(Reply.OTHER, "a listing of a few keys that doesn't end")
+        found: list[dict[str, Any]] = answer.get("Versions", [])
         return found
 
     def _is_refused(self, operation: str, **arguments: Any) -> tuple[bool, str]:

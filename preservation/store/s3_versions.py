@@ -8,8 +8,8 @@ from typing import Any
 
 from preservation.model.findings import Finding, Severity
 from preservation.store.s3_bucket import Bucket
-from preservation.store.s3_faults import read_fault
-from preservation.store.s3_replies import Refused
+from preservation.store.s3_faults import read_fault, unfit
+from preservation.store.s3_replies import Refused, named
 
 _LARGEST_MEMORY = 100_000
 
@@ -51,6 +51,7 @@ class Versions:
         Raises:
             KeyError: There is none.
             StoreUnavailable: The store doesn't answer.
+            StoreUnfit: Its listing can't be followed.
         """
         name = self._prefix + key
         known = None if is_new else self._known.get(name)
@@ -90,35 +91,49 @@ class Versions:
         after: dict[str, str] = {}
         while True:
             page = self._page(prefix, after)
-            _take_in(held, page)
+            try:
+                _take_in(held, page)
+            except (Refused, ValueError) as error:
+                raise unfit(prefix, "keys, versions and sizes in its listing", str(error)) from error
             if not page.get("IsTruncated"):
                 yield from held.items()
                 return
-            after = {"KeyMarker": page["NextKeyMarker"]}
-            if page.get("NextVersionIdMarker"):
-                after["VersionIdMarker"] = page["NextVersionIdMarker"]
+            before, after = after, _end_of(page)
+            if after in ({}, before):
+                raise unfit(prefix, "a listing that goes on", f"one that says so and ends at {after}")
             # The key at which a page ends may go on in the next one.
-            rest = held.pop(page["NextKeyMarker"], None)
+            rest = held.pop(after["KeyMarker"], None)
             yield from held.items()
-            held = {page["NextKeyMarker"]: rest} if rest else {}
+            held = {after["KeyMarker"]: rest} if rest else {}
 
     def _page(self, prefix: str, after: dict[str, str]) -> dict[str, Any]:
         try:
-            return self._bucket.ask(
+            page = self._bucket.ask(
                 "list_object_versions", Prefix=prefix, MaxKeys=self._page_keys, **after
             )
+            named(page, "IsTruncated")  # else it is no listing, though it came with 200
         except Refused as refused:
             raise read_fault(prefix, refused) from refused
+        return page
+
+
+def _end_of(page: dict[str, Any]) -> dict[str, str]:
+    """The arguments that ask for what follows *page*; empty if it doesn't say where it ends."""
+    end = {"KeyMarker": page.get("NextKeyMarker"), "VersionIdMarker": page.get("NextVersionIdMarker")}
+    return {name: value for name, value in end.items() if value} if end["KeyMarker"] else {}
 
 
 def _take_in(held: dict[str, _Key], page: dict[str, Any]) -> None:
     for entry in page.get("Versions", ()):
         version = Version(
-            name=entry["Key"], version_id=entry["VersionId"], size_bytes=int(entry["Size"])
+            name=named(entry, "Key"),
+            version_id=named(entry, "VersionId"),
+            size_bytes=int(named(entry, "Size")),
         )
         held.setdefault(version.name, _Key()).versions.append(version)
     for entry in page.get("DeleteMarkers", ()):
-        held.setdefault(entry["Key"], _Key()).markers.append(entry["VersionId"])
+        marker = named(entry, "VersionId")
+        held.setdefault(named(entry, "Key"), _Key()).markers.append(marker)
 
 
 def _anomalies_of(key: str, held: _Key) -> Iterator[Finding]:

@@ -149,7 +149,8 @@ class WitnessMemory:
     def held(self, origin: str) -> Iterator[None]:
         """Nobody else reads or writes what is kept of the log *origin* until the block ends."""
         place = self._place(origin)
-        place.mkdir(parents=True, exist_ok=True)
+        # Not its parents: a witness whose folder of states is gone must not begin anew.
+        place.mkdir(exist_ok=True)
         # A descriptor of its own each time: flock then holds between threads, too.
         descriptor = os.open(place / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:

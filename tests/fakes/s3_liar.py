@@ -267,6 +267,55 @@ def forgetting_the_newest() -> Lie:
     return Lie(answered=answered)
 
 
+def listing_for_ever(marker: bytes) -> Lie:
+    """Every listing of versions says that more follows, behind *marker*: always the same."""
+
+    def answered(exchange: Exchange) -> None:
+        if exchange.method == "GET" and "versions" in exchange.query:
+            exchange.answer = re.sub(
+                rb"<IsTruncated>false</IsTruncated>",
+                b"<IsTruncated>true</IsTruncated>" + marker,
+                exchange.answer,
+            )
+
+    return Lie(answered=answered)
+
+
+def naming_no_versions() -> Lie:
+    """A listing of versions without their names."""
+
+    def answered(exchange: Exchange) -> None:
+        if exchange.method == "GET" and "versions" in exchange.query:
+            exchange.answer = re.sub(rb"<VersionId>[^<]*</VersionId>", b"", exchange.answer)
+
+    return Lie(answered=answered)
+
+
+def answering(content: bytes) -> Lie:
+    """200 and these bytes, whatever is asked, as a proxy that wants a login does."""
+
+    def asked(exchange: Exchange) -> None:
+        exchange.say(200)
+        exchange.answer = content
+
+    return Lie(asked=asked)
+
+
+def redirecting(address: str) -> Lie:
+    """Somebody else is to be asked."""
+    return Lie(asked=lambda exchange: exchange.say(301, location=address))
+
+
+def dating_locks(date: str) -> Lie:
+    """Every lock ends at *date*."""
+
+    def answered(exchange: Exchange) -> None:
+        if f"{_LOCK}retain-until-date" in exchange.answer_headers:
+            exchange.answer_headers[f"{_LOCK}retain-until-date"] = date
+
+    return Lie(answered=answered)
+
+
 @dataclass
 class Once:
     """Does something to the first *count* exchanges that it is for."""

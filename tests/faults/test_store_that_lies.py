@@ -59,6 +59,10 @@ PRETENDERS = {
     "deletes what is locked": (s3_liar.deleting_anyway(), "delete-version"),
     "damages what it keeps": (s3_liar.damaging(), "read-back"),
     "lists late": (s3_liar.forgetting_the_newest(), "listing"),
+    "lists for ever": (s3_liar.listing_for_ever(b"<NextKeyMarker>a</NextKeyMarker>"), "listing"),
+    "lists no versions": (s3_liar.naming_no_versions(), "oldest-version"),
+    "says yes to all and nothing else": (s3_liar.answering(b""), "parts"),
+    "dates its locks to no day": (s3_liar.dating_locks("soon"), "retention-kept"),
 }
 
 
@@ -147,6 +151,57 @@ def test_in_the_work_a_listing_that_lags_is_found(liar, store):
 
     with pytest.raises(EvidenceAtRisk):
         store.put("a", b"content")
+
+
+def uses_of(store):
+    """Each way to ask for what is under a key, and to list."""
+    return (
+        lambda: store.has("b"),
+        lambda: list(store.keys()),
+        lambda: list(store.anomalies()),
+        lambda: store.put("b", b"content"),
+    )
+
+
+@pytest.mark.parametrize("marker", [b"", b"<NextKeyMarker>a</NextKeyMarker>"])
+def test_in_the_work_a_listing_without_an_end_is_found_and_not_followed(liar, store, marker):
+    store.put("a", b"content")
+    liar.lie = s3_liar.listing_for_ever(marker)
+
+    for use in uses_of(store)[:3]:
+        with pytest.raises(StoreUnfit, match="goes on"):
+            use()
+
+
+def test_in_the_work_a_listing_without_versions_isnt_taken_for_a_missing_key(liar, store, place):
+    store.put("a", b"content")
+    liar.lie = s3_liar.naming_no_versions()
+
+    with pytest.raises(StoreUnfit, match="VersionId"):
+        ObjectLockStore(place, patience_s=1).has("a")
+
+
+def test_in_the_work_what_is_no_listing_isnt_taken_for_an_empty_one(liar, store):
+    liar.lie = s3_liar.answering(b"<html>Sign in</html>")
+
+    for use in uses_of(store)[:3]:
+        with pytest.raises(StoreUnavailable, match="isn't known"):
+            use()
+
+
+def test_in_the_work_a_lock_until_no_day_at_all_is_named(liar, store):
+    liar.lie = s3_liar.dating_locks("soon")
+
+    with pytest.raises(StoreUnavailable, match="soon"):
+        store.put("a", b"content")
+
+
+def test_a_store_that_redirects_is_named_with_the_address(liar, store, place):
+    liar.lie = s3_liar.redirecting("https://elsewhere.invalid/")
+
+    for use in (*uses_of(store), store.require_lock, lambda: failed(place)):
+        with pytest.raises(StoreUnavailable, match=r"redirects.*elsewhere\.invalid.*endpoint"):
+            use()
 
 
 def test_in_the_work_a_lost_answer_doesnt_hide_a_missing_lock(liar, store):
