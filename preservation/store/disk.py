@@ -14,7 +14,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from preservation import clock
-from preservation.errors import PreservationError, StoreConflict, StoreFull, StoreUnavailable
+from preservation.errors import (
+    PreservationError,
+    StoreConflict,
+    StoreFull,
+    StoreUnavailable,
+    StoreUnfit,
+)
 from preservation.model.digests import FixityMeter, chunks_of, fixity_of_file
 from preservation.model.findings import Finding
 from preservation.store.durable import fsync_folder
@@ -26,8 +32,6 @@ _WRITE_FAULTS = {
     errno.EROFS: "the file system is read-only",
     errno.EACCES: "writing is not permitted",
     errno.EPERM: "writing is not permitted",
-    errno.EXDEV: "it lies on another file system than the folder for files in the making, so name "
-    "its disk as url in [storage], with a folder below the mount point",
 }
 
 
@@ -287,6 +291,12 @@ def _conflict(key: str) -> StoreConflict:
 
 
 def _write_fault(target: Path, error: OSError) -> PreservationError:
+    if error.errno == errno.EXDEV:
+        msg = f"{target} can't be written: files in the making lie on another file system."
+        remedy = (
+            "Nothing was stored. Let the url in [storage] or [replica] name a folder below the mount."
+        )
+        return StoreUnfit(msg, remedy=remedy)
     why = _WRITE_FAULTS.get(error.errno or 0)
     if why is None:
         msg = f"{target} can't be written: {error.strerror}."

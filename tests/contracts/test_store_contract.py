@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import multiprocessing
 import os
+import tempfile
 import threading
 import uuid
 from datetime import timedelta
@@ -183,6 +184,17 @@ class TestDiskStore(StoreContract):
         with pytest.raises(StoreFull, match="disk is full"):
             store.put("a", b"x")
         assert not store.has("a")
+
+    @pytest.mark.skipif(not Path("/dev/shm").exists(), reason="needs a second file system")
+    def test_a_mount_of_its_own_names_the_setting(self, tmp_path):
+        with tempfile.TemporaryDirectory(dir="/dev/shm") as mounted:
+            if Path(mounted).stat().st_dev == tmp_path.stat().st_dev:
+                pytest.skip("it is the same file system")
+            store = DiskStore(Path(mounted), aside=tmp_path / "aside")
+
+            with pytest.raises(StoreUnfit, match="below the mount"):
+                store.put("a", b"x")
+            assert not store.has("a")
 
     def test_foreign_links_are_listed(self, store, tmp_path):
         store.put("a", b"x")
