@@ -104,8 +104,7 @@ class DiskStore:
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
             raise KeyError(key) from error
         except OSError as error:
-            msg = f"{self._path(key)} can't be read: {error.strerror}."
-            raise StoreUnavailable(msg, remedy="Check the disk and its permissions.") from error
+            raise _read_fault(self._path(key), error) from error
 
     def has(self, key: str) -> bool:
         """See `ObjectStore.has`."""
@@ -227,8 +226,10 @@ def _keys_below(folder: Path | str, prefix: str) -> Iterator[str]:
     try:
         with os.scandir(folder) as entries:
             names = sorted(f"{e.name}/" if e.is_dir(follow_symlinks=False) else e.name for e in entries)
-    except OSError:  # gone meanwhile, or not to be read: then nothing is known below it
+    except (FileNotFoundError, NotADirectoryError):  # gone meanwhile
         return
+    except OSError as error:  # to take it for empty would hide what lies there
+        raise _read_fault(folder, error) from error
     for name in names:
         if name.endswith("/"):
             yield from _keys_below(f"{folder}/{name}", prefix + name)
@@ -288,6 +289,11 @@ def _make_folders(folder: Path, root: Path) -> None:
 def _conflict(key: str) -> StoreConflict:
     msg = f"{key} already holds other bytes."
     return StoreConflict(msg, remedy="Nothing was overwritten; find out who wrote it.")
+
+
+def _read_fault(path: Path | str, error: OSError) -> StoreUnavailable:
+    msg = f"{Path(path)} can't be read: {error.strerror}."
+    return StoreUnavailable(msg, remedy="Check the disk and its permissions.")
 
 
 def _write_fault(target: Path, error: OSError) -> PreservationError:

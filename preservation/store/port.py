@@ -96,7 +96,11 @@ class ObjectStore(Protocol):
         """Size of what *key* holds. Raises KeyError."""
 
     def keys(self, prefix: str = "") -> Iterator[str]:
-        """All keys that start with *prefix*, sorted; foreign names are yielded as they are."""
+        """All keys that start with *prefix*, sorted; foreign names are yielded as they are.
+
+        Raises:
+            StoreUnavailable: Some of them can't be listed, so nothing can be said of what is missing.
+        """
 
     def local_path(self, key: str) -> Path | None:
         """The file that holds *key*, where the store is a disk; None where it isn't."""

@@ -185,6 +185,13 @@ class TestDiskStore(StoreContract):
             store.put("a", b"x")
         assert not store.has("a")
 
+    def test_a_folder_that_cant_be_read_isnt_taken_for_an_empty_one(self, store, tmp_path):
+        store.put("seals/1.json", b"x")
+        _dig(tmp_path / "root/seals")  # beyond what one path can name: root may read all else
+
+        with pytest.raises(StoreUnavailable, match="can't be read: File name too long"):
+            list(store.keys("seals/"))
+
     @pytest.mark.skipif(not Path("/dev/shm").exists(), reason="needs a second file system")
     def test_a_mount_of_its_own_names_the_setting(self, tmp_path):
         with tempfile.TemporaryDirectory(dir="/dev/shm") as mounted:
@@ -337,6 +344,16 @@ class _OnFullDisk(DiskStore):
                 write(full)
 
         return super()._create(key, write_to_full_device)
+
+
+def _dig(folder: Path) -> None:
+    """Make folders within folders, deeper than any path reaches (PATH_MAX)."""
+    inner = os.open(folder, os.O_DIRECTORY)
+    for _ in range(20):
+        os.mkdir("d" * 250, dir_fd=inner)
+        outer, inner = inner, os.open("d" * 250, os.O_DIRECTORY, dir_fd=inner)
+        os.close(outer)
+    os.close(inner)
 
 
 def _claim(folder: Path) -> bool:
