@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from preservation.capture.post.extraction import MOST_MISSING_SEGMENTS
 from preservation.model.vocabulary import Engine, Outcome, Reason, Role
 from tests.fakes.capture_attempts import QUICK, Attempts
 from tests.fakes.fault_site import FaultSite, png
@@ -47,9 +48,9 @@ def responses(made) -> list[str]:
     return [uri for uri, _ in made.records("response")]
 
 
-def served(body: bytes, kind: str) -> bytes:
+def served(body: bytes, kind: str, status: str = "200 OK") -> bytes:
     return (
-        f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
         + body
     )
 
@@ -98,6 +99,152 @@ def test_a_live_stream_is_taken_as_far_as_it_is_listed_and_is_never_a_plain_succ
 
     assert (made.result.outcome, made.result.error_class) == (Outcome.PARTLY_CAPTURED, "live-stream")
     assert made.only(Role.MEDIA) == FILM
+
+
+def playlist(*lines: str) -> bytes:
+    head = ("#EXTM3U", "#EXT-X-VERSION:4", "#EXT-X-TARGETDURATION:1")
+    return "\n".join([*head, *lines, "#EXT-X-ENDLIST", ""]).encode()
+
+
+@pytest.mark.parametrize("gap", [(), ("#EXT-X-GAP",)], ids=["unannounced", "announced"])
+def test_a_segment_that_is_gone_costs_the_film_no_other_segment(gap, site, attempt):
+    listed = (
+        "#EXTINF:1,",
+        "/segment-0.ts",
+        "#EXTINF:1,",
+        *gap,
+        "/gone.ts",
+        "#EXTINF:1,",
+        "/segment-2.ts",
+    )
+    site.pages["/holes.m3u8"] = ("application/vnd.apple.mpegurl", playlist(*listed))
+
+    made = attempt(POST, site.url("/holes.m3u8"))
+
+    assert (made.result.outcome, made.result.error_class) == (Outcome.PARTLY_CAPTURED, "segments-gone")
+    assert made.only(Role.MEDIA) == SEGMENTS[0] + SEGMENTS[2]
+    assert "404" in made.result.error_detail
+
+
+def test_a_film_most_of_whose_segments_are_gone_is_given_up_soon(site, attempt):
+    listed = [word for n in range(60) for word in ("#EXTINF:1,", f"/gone-{n}.ts")]
+    site.pages["/gone.m3u8"] = ("application/vnd.apple.mpegurl", playlist(*listed))
+    before = len(site.asked)
+
+    made = attempt(POST, site.url("/gone.m3u8"))
+
+    asked = {line for line, _ in site.asked[before:] if "/gone-" in line}
+    assert (made.result.outcome, made.result.reason) == (Outcome.NOT_CAPTURED, Reason.NOT_FOUND)
+    assert len(asked) == MOST_MISSING_SEGMENTS + 1
+
+
+def test_a_segment_whose_server_is_down_is_left_to_the_next_attempt(site, attempt):
+    listed = ("#EXTINF:1,", "/segment-0.ts", "#EXTINF:1,", "/status/503")
+    site.pages["/down.m3u8"] = ("application/vnd.apple.mpegurl", playlist(*listed))
+
+    made = attempt(POST, site.url("/down.m3u8"))
+
+    assert (made.result.outcome, made.result.reason) == (Outcome.NOT_CAPTURED, Reason.SERVER_ERROR)
+
+
+def test_segments_that_yt_dlp_leaves_out_as_advertisements_are_told(site, attempt):
+    listed = (
+        *("#EXTINF:1,", "/segment-0.ts", "#UPLYNK-SEGMENT:1,00,ad", "#EXTINF:1,", "/segment-1.ts"),
+        *("#UPLYNK-SEGMENT:1,00,segment", "#EXTINF:1,", "/segment-2.ts"),
+    )
+    site.pages["/advertised.m3u8"] = ("application/vnd.apple.mpegurl", playlist(*listed))
+
+    made = attempt(POST, site.url("/advertised.m3u8"))
+
+    assert (made.result.outcome, made.result.error_class) == (
+        Outcome.PARTLY_CAPTURED,
+        "segments-left-out",
+    )
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        served(FILM, "video/mp2t"),
+        served(FILM[:1000], "video/mp2t", f"206 Part\r\nContent-Range: bytes 0-999/{len(FILM)}"),
+    ],
+    ids=["all-of-it", "another-part"],
+)
+def test_a_film_of_other_byte_ranges_than_asked_for_is_no_film(answer, attempt):
+    listed = (
+        *("#EXTINF:1,", "#EXT-X-BYTERANGE:1000@0", "/all.ts"),
+        *("#EXTINF:1,", "#EXT-X-BYTERANGE:1000@1000", "/all.ts"),
+    )
+    listing = served(playlist(*listed), "application/vnd.apple.mpegurl")
+    with RawServer(lambda head: listing if b"m3u8" in head.split(b"\r\n")[0] else answer) as server:
+        made = attempt(POST, server.url("/ranges.m3u8"))
+
+    assert (made.result.outcome, made.result.reason, made.result.error_class) == (
+        Outcome.NOT_CAPTURED,
+        Reason.TRUNCATED,
+        "PartialContent",
+    )
+    assert made.of_role(Role.MEDIA) == []
+    assert len(made.of_role(Role.PARTIAL)) == 1
+
+
+def test_a_part_of_a_film_that_nobody_asked_for_is_no_film(attempt):
+    part = served(FILM[:1000], "video/mp4", f"206 Part\r\nContent-Range: bytes 0-999/{len(FILM)}")
+    with RawServer(part) as server:
+        made = attempt(POST, server.url("/film.mp4"))
+
+    assert (made.result.outcome, made.result.error_class) == (Outcome.NOT_CAPTURED, "PartialContent")
+    assert made.only(Role.PARTIAL) == FILM[:1000]
+
+
+def test_a_medium_that_is_gone_costs_the_post_no_other(site, attempt):
+    films = "".join(
+        f'<video src="{path}"></video>' for path in ("/gone.mp4", "/clip-1.mp4", "/clip-2.mp4")
+    )
+    site.pages["/first-gone"] = ("text/html", f"<title>F</title>{films}".encode())
+
+    made = attempt(POST, site.url("/first-gone"))
+
+    assert (made.result.outcome, made.result.error_class) == (Outcome.PARTLY_CAPTURED, "HTTP 404")
+    assert [made.content(one) for one in made.of_role(Role.MEDIA)] == [FILM + b"\1", FILM + b"\2"]
+
+
+def test_a_medium_beyond_the_limit_is_told_and_costs_the_post_no_other(site, attempt):
+    films = '<video src="/large.mp4"></video><video src="/clip-1.mp4"></video>'
+    site.pages["/one-large"] = ("text/html", f"<title>L</title>{films}".encode())
+    site.pages["/large.mp4"] = ("video/mp4", FILM * 4)
+
+    made = attempt(POST, site.url("/one-large"), largest_object_bytes=len(FILM) * 2)
+
+    assert (made.result.outcome, made.result.reason) == (Outcome.PARTLY_CAPTURED, Reason.TOO_LARGE)
+    assert made.only(Role.MEDIA) == FILM + b"\1"
+
+
+SUBTITLED = '<title>S</title><video src="{}"><track kind="subtitles" srclang="ar" src="{}"></video>'
+
+
+def test_subtitles_are_subtitles_and_no_medium(site, attempt):
+    words = b"WEBVTT\n\n00:00.000 --> 00:01.000\nwords\n"
+    site.pages["/ar.vtt"] = ("text/vtt", words)
+    site.pages["/subtitled"] = ("text/html", SUBTITLED.format("/clip-1.mp4", "/ar.vtt").encode())
+    site.pages["/words-alone"] = ("text/html", SUBTITLED.format("/gone.mp4", "/ar.vtt").encode())
+
+    made = attempt(POST, site.url("/subtitled"))
+    alone = attempt(POST, site.url("/words-alone"))
+
+    assert made.result.outcome is Outcome.CAPTURED, made.result.error_detail
+    assert (made.only(Role.MEDIA), made.only(Role.SUBTITLES)) == (FILM + b"\1", words)
+    assert (alone.result.outcome, alone.of_role(Role.MEDIA)) == (Outcome.NOT_CAPTURED, [])
+
+
+def test_subtitles_that_are_gone_do_not_cost_the_film(site, attempt):
+    site.pages["/unread"] = ("text/html", SUBTITLED.format("/clip-1.mp4", "/gone.vtt").encode())
+
+    made = attempt(POST, site.url("/unread"))
+
+    assert (made.result.outcome, made.result.error_class) == (Outcome.PARTLY_CAPTURED, "HTTP 404")
+    assert made.only(Role.MEDIA) == FILM + b"\1"
+    assert "/gone.vtt" in made.result.error_detail
 
 
 def test_of_a_post_with_more_media_than_the_limit_the_rest_is_told(site, attempt):

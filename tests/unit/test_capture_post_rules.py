@@ -12,7 +12,7 @@ import yt_dlp.utils
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preservation.capture.fetch.resuming import resumable
+from preservation.capture.fetch.resuming import range_fault, resumable
 from preservation.capture.fetch.wire_request import prepared as prepared_request
 from preservation.capture.fetch.wire_request import url_as_sent, without_secrets
 from preservation.capture.gateway.connection import Connection, Ending
@@ -74,7 +74,7 @@ LINES = [
     {"kind": "described", "post": {"id": "1"}},
     {"kind": "companion", "role": "thumbnail", "url": "http://h/t", "file": "t"},
     {"kind": "entries", "taken": 1, "offered": 2},
-    {"kind": "live"},
+    {"kind": "lack", "file": "a", "what": "live-stream", "words": ""},
     {"kind": "over", "words": ""},
 ]
 
@@ -186,6 +186,42 @@ def test_each_ending_of_gallery_dl_has_one_reason(exit_code, was_killed, files, 
     failure = gallery_failure(Ended(exit_code=exit_code, was_killed=was_killed), "", files=files)
 
     assert (failure.reason, failure.error_class) == (reason, error_class)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason", "error_class"),
+    [
+        ("[warning] '429 Too Many Requests' for 'http://h/a.png'", Reason.RATE_LIMITED, "HTTP 429"),
+        ("IncompleteRead(88 bytes read, 4912 more expected)", Reason.TRUNCATED, "gallery-dl: IncompleteRead"),
+        ("[warning] HTML response", Reason.SERVER_ERROR, "gallery-dl: exit 4"),
+    ],
+    ids=["status", "cut", "else"],
+)  # fmt: skip
+def test_an_http_fault_of_gallery_dl_is_told_apart_by_its_words(words, reason, error_class):
+    failure = gallery_failure(Ended(exit_code=4, was_killed=False), words, files=0)
+
+    assert (failure.reason, failure.error_class, failure.detail) == (reason, error_class, words)
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "fields", "is_asked_for"),
+    [
+        (None, 200, {}, True),
+        (None, 206, {"Content-Range": "bytes 0-9/10"}, True),
+        (None, 206, {"Content-Range": "bytes 0-9/20"}, False),
+        ("bytes=5-9", 206, {"Content-Range": "bytes 5-9/*"}, True),
+        ("bytes=5-9", 206, {"Content-Range": "bytes 5-7/8"}, True),
+        ("bytes=5-9", 206, {"Content-Range": "bytes 5-7/20"}, False),
+        ("bytes=5-", 206, {"Content-Range": "bytes 5-7/20"}, False),
+        ("bytes=5-9", 206, {"Content-Range": "bytes 0-4/20"}, False),
+        ("bytes=5-9", 206, {}, False),
+        ("bytes=0-9", 200, {"Content-Length": "10"}, True),
+        ("bytes=0-9", 200, {"Content-Length": "20"}, False),
+        ("bytes=5-9", 200, {"Content-Length": "10"}, False),
+    ],
+)
+def test_a_part_is_what_was_asked_for_or_has_a_fault(asked, status, fields, is_asked_for):
+    assert (range_fault(asked, status, tuple(fields.items())) is None) is is_asked_for
 
 
 @pytest.mark.parametrize("files", [1, MOST_FILES])

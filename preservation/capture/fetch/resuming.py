@@ -15,6 +15,8 @@ from email.utils import parsedate_to_datetime
 Headers = Sequence[tuple[str, str]]
 
 _CONTENT_RANGE = re.compile(r"bytes\s+(\d{1,19})-(\d{1,19})/(\d{1,19})")
+_PLACE = re.compile(r"bytes\s+(\d{1,19})-(\d{1,19})/(\d{1,19}|\*)")
+_RANGE = re.compile(r"bytes=(\d{1,19})-(\d{1,19}|)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +92,29 @@ def is_part(status: int | None, headers: Headers) -> bool:
         return False
     place = _place_in(_last_of(headers))
     return place is None or place[0] > 0 or place[1] + 1 != place[2]
+
+
+def range_fault(asked: str | None, status: int, headers: Headers) -> str | None:
+    """Why a good answer isn't what a request with the Range field *asked* wants; None if it is.
+
+    Up to its end a representation may be shorter than what was asked for (RFC 9110 14.1.2).
+    """
+    if asked is None:
+        return "a part (206) that nobody asked for" if is_part(status, headers) else None
+    wanted = _RANGE.fullmatch(asked.strip().lower())
+    if wanted is None:
+        return None
+    fields = _last_of(headers)
+    first, last = int(wanted[1]), wanted[2]
+    stated = fields.get("content-range", "")
+    if status != 206:
+        is_same = first == 0 and last and fields.get("content-length") == str(int(last) + 1)
+        return None if is_same else f"all of it ({status}) when asked for {asked}"
+    place = _PLACE.fullmatch(stated.lower())
+    if place is None or int(place[1]) != first:
+        return f"{stated or 'no Content-Range'} when asked for {asked}"
+    is_to_its_end = place[3] == str(int(place[2]) + 1)
+    return None if is_to_its_end or place[2] == last else f"{stated} when asked for {asked}"
 
 
 def _place_in(fields: dict[str, str]) -> tuple[int, int, int] | None:

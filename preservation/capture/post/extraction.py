@@ -4,6 +4,9 @@ Only yt-dlp's own downloaders are used: ffmpeg knows no SOCKS proxy and would go
 so yt-dlp isn't shown where ffmpeg is. Nothing is merged, remuxed or repaired; where a platform
 holds picture and sound apart, both files are kept. Nothing is updated, cached or read from this
 machine.
+
+What can't be had of a post doesn't keep the rest from being had: a medium, subtitles, or a segment
+that is gone. It is told, and the post is no plain success.
 """
 
 from __future__ import annotations
@@ -17,18 +20,30 @@ from typing import Any
 
 import yt_dlp
 from yt_dlp.globals import plugin_dirs
-from yt_dlp.utils import DownloadCancelled
+from yt_dlp.networking.exceptions import HTTPError, RequestError
+from yt_dlp.utils import DownloadCancelled, DownloadError, ExtractorError
 
-from preservation.capture.post.report import PostJob, entries_of
+from preservation import clock
+from preservation.capture.fetch.resuming import range_fault
+from preservation.capture.post.report import LackKind, PostJob, entries_of
 from preservation.model.digests import fixity_of_file
 
 MOST_ENTRIES = 10
 """A post with more media than this is taken up to here."""
 
+MOST_MISSING_SEGMENTS = 20
+"""A film that lacks more than this is given up: its server isn't asked for thousands that are gone."""
+
 NATIVE_PROTOCOLS = frozenset(
     {"http", "https", "m3u8_native", "m3u8", "http_dash_segments", "ism", "f4m"}
 )
 """Those that yt-dlp's own downloaders speak."""
+
+_LISTED_PROTOCOLS = frozenset({"m3u8_native", "m3u8", "http_dash_segments"})
+"""Those whose live streams are lists of segments that grow."""
+
+_GONE = frozenset({404, 410})
+"""Answers for a segment that a second attempt wouldn't change."""
 
 # No code from outside this installation.
 plugin_dirs.value = []
@@ -41,7 +56,11 @@ class DeadlineOver(DownloadCancelled):  # type: ignore[misc]
 
 
 class TooLarge(DownloadCancelled):  # type: ignore[misc]
-    """A file grew beyond the limit; its server had not said how large it is."""
+    """A file is larger than the limit."""
+
+
+_FAULTS = (DownloadError, ExtractorError, RequestError, TooLarge, ValueError)
+"""What one medium can fail with, the end of the attempt's time aside."""
 
 
 def extract(job: PostJob, tell: Tell) -> None:
@@ -59,20 +78,26 @@ def extract(job: PostJob, tell: Tell) -> None:
         for role, url, path in _companions(post):
             tell("companion", role=role, url=url, file=path.name)
         tell("entries", taken=_taken(post), offered=_offered(post))
+        if program.first_failure is not None:
+            raise program.first_failure
     tell("over", words=" ".join(words[-5:]))
 
 
 class _Program(yt_dlp.YoutubeDL):  # type: ignore[misc]
     """yt-dlp with roots of ours, connections short enough to be recorded, and live streams bounded."""
 
+    first_failure: Exception | None = None
+    """Why a medium or subtitles are missing of a post that was read on."""
+
     def __init__(self, options: dict[str, Any], *, job: PostJob, tell: Tell) -> None:
         self._job = job
         self._tell = tell
         self._told: set[str] = set()
+        self._segments = _Segments()
         super().__init__(options)
 
     def build_request_director(self, handlers: Iterable[type], preferences: Any = None) -> Any:
-        ours = [_trusting(handler, self._job) for handler in handlers]
+        ours = [_trusting(handler, self._job, self._segments) for handler in handlers]
         return super().build_request_director(ours, preferences)
 
     def get_info_extractor(self, ie_key: str) -> Any:
@@ -89,15 +114,117 @@ class _Program(yt_dlp.YoutubeDL):  # type: ignore[misc]
             module = sys.modules[type(super().get_info_extractor(key)).__module__]
             self._tell("extractor", name=key, sha256=fixity_of_file(Path(str(module.__file__))).sha256)
 
-    def dl(self, name: str, info: dict[str, Any], *rest: Any, **options: Any) -> Any:
-        if info.get("is_live") and str(info.get("protocol")).startswith("m3u8"):
-            # Without ffmpeg, what the playlist lists at this moment is all that can be had.
+    def process_info(self, info: dict[str, Any]) -> None:
+        """Download one medium, or note why not: others may still be had."""
+        try:
+            super().process_info(info)
+        except _FAULTS as error:
+            self._go_on_after(error)
+
+    def process_ie_result(self, result: Any, download: bool = True, extra_info: Any = None) -> Any:  # noqa: FBT001, FBT002 - yt-dlp's own signature
+        """Resolve a post, or one of its entries; of entries, others may still be had."""
+        try:
+            return super().process_ie_result(result, download, extra_info)
+        except _FAULTS as error:
+            if not (extra_info or {}).get("playlist_index"):
+                raise
+            self._go_on_after(error)
+
+    def dl(self, name: str, info: dict[str, Any], subtitle: bool = False, test: bool = False) -> Any:  # noqa: FBT001, FBT002 - yt-dlp's own signature
+        protocol = str(info.get("protocol"))
+        self._segments.begin(is_playlist=protocol.startswith("m3u8"))
+        if info.get("is_live") and protocol in _LISTED_PROTOCOLS:
+            # Without ffmpeg, what is listed at this moment is all that can be had.
             info = {**info, "is_live": False}
-            self._tell("live")
-        return super().dl(name, info, *rest, **options)
+            words = "what was listed at that moment"
+            self._tell("lack", file=Path(name).name, what=LackKind.LIVE, words=words)
+        try:
+            done = super().dl(name, info, subtitle, test)
+        except _FAULTS as error:
+            # What yt-dlp raises after a retry has the words of a fault and no more of it.
+            fault = next(iter(self._segments.missing), self._segments.fault or error)
+            if not subtitle:
+                raise fault from (None if fault is error else error)
+            Path(name).unlink(missing_ok=True)
+            missing = DownloadError(f"subtitles at {info.get('url')}: {fault}")
+            missing.__cause__ = fault
+            self._go_on_after(missing)
+            return False, False
+        if isinstance(self._segments.fault, TooLarge):
+            self._go_on_after(self._segments.fault)
+        for what, words in self._segments.lacks():
+            self._tell("lack", file=Path(name).name, what=what, words=words)
+        return done
+
+    def _go_on_after(self, error: Exception) -> None:
+        if self._job.is_over():
+            raise error
+        if self.first_failure is None:
+            self.first_failure = error
+            self._tell("stumbled", at=clock.now().isoformat())
+
+    def trouble(self, *rest: Any, **options: Any) -> None:
+        try:
+            super().trouble(*rest, **options)
+        except DownloadError as error:
+            self._segments.fault = self._segments.fault or error
+            raise
+
+    def to_screen(self, message: str, *rest: Any, **options: Any) -> None:
+        super().to_screen(message, *rest, **options)
+        self._segments.hear(message)
 
 
-def _trusting(handler: type, job: PostJob) -> type:
+class _Segments:
+    """What went wrong with the answers that one file is made of."""
+
+    def __init__(self) -> None:
+        self.begin(is_playlist=False)
+
+    def begin(self, *, is_playlist: bool) -> None:
+        """Another file is asked for."""
+        self.is_playlist = is_playlist
+        self.fault: Exception | None = None
+        """Of the latest request."""
+        self.missing: list[Exception] = []
+        self._left_out = 0
+        self._wrong_ranges: list[str] = []
+
+    def note(self, request: Any, answer: Any) -> None:
+        """Judge whether *answer* is the part that *request* wants."""
+        asked = request.headers.get("Range")
+        if asked and answer.status == 200 and not self.is_playlist:
+            return  # The downloader begins anew.
+        why = range_fault(asked, answer.status, tuple(answer.headers.items()))
+        if why is not None:
+            self._wrong_ranges.append(why)
+
+    def hear(self, message: str) -> None:
+        """Take what yt-dlp says only in words.
+
+        Raises:
+            Exception: A segment is missing that may be had later, or that is one too many.
+        """
+        told = re.search(r"not including ([0-9]+) ad", message)
+        self._left_out += int(told[1]) if told else 0
+        if self.fault is None or not re.search(r"not found; Skipping fragment [0-9]+", message):
+            return
+        is_gone = isinstance(self.fault, HTTPError) and self.fault.status in _GONE
+        if not is_gone or len(self.missing) >= MOST_MISSING_SEGMENTS:
+            raise self.fault
+        self.missing.append(self.fault)
+
+    def lacks(self) -> Iterator[tuple[LackKind, str]]:
+        """Why the file isn't what it should be, once it is made."""
+        if self._wrong_ranges:
+            yield LackKind.PART, self._wrong_ranges[0]
+        if self.missing:
+            yield LackKind.GONE, f"{len(self.missing)} segments, the first: {self.missing[0]}"
+        if self._left_out:
+            yield LackKind.LEFT_OUT, f"{self._left_out} segments that the playlist calls advertisements"
+
+
+def _trusting(handler: type, job: PostJob, segments: _Segments) -> type:
     """*handler* with the roots of *job*, that leaves a connection before its recording is full.
 
     The TLS keys go where SSLKEYLOGFILE says: yt-dlp's contexts heed it.
@@ -116,12 +243,20 @@ def _trusting(handler: type, job: PostJob) -> type:
         if carried["bytes"] > job.largest_recorded_bytes // 2 and hasattr(self, "_clear_instances"):
             self._clear_instances()
             carried["bytes"] = 0
-        answer = base._send(self, request)  # noqa: SLF001
+        segments.fault = None
+        try:
+            answer = base._send(self, request)  # noqa: SLF001
+        except RequestError as error:
+            segments.fault = error
+            raise
+        segments.note(request, answer)
         length = answer.headers.get("Content-Length") or ""
         # An answer that doesn't state its length may be of any.
-        carried["bytes"] += (
-            int(length) if re.fullmatch("[0-9]{1,19}", length) else job.largest_recorded_bytes
-        )
+        stated_bytes = int(length) if re.fullmatch("[0-9]{1,19}", length) else None
+        carried["bytes"] += job.largest_recorded_bytes if stated_bytes is None else stated_bytes
+        if stated_bytes is not None and stated_bytes > job.largest_object_bytes:
+            # yt-dlp leaves it where it is, and goes on.
+            segments.fault = TooLarge(f"{request.url} has {stated_bytes} bytes")
         return answer
 
     # yt-dlp knows a handler by the name of its class.
@@ -165,8 +300,8 @@ def _options(job: PostJob, tell: Tell, words: list[str]) -> dict[str, Any]:
         "playlistend": MOST_ENTRIES + 1,
         "match_filter": _beyond,
         "updatetime": False,
-        # Whole or not at all; retries are the pipeline's matter.
-        "skip_unavailable_fragments": False,
+        # What is gone is told; further retries are the pipeline's matter.
+        "skip_unavailable_fragments": True,
         "continuedl": False,
         "nopart": True,
         "retries": 1,
@@ -212,8 +347,8 @@ def _hook(job: PostJob, tell: Tell) -> Callable[[dict[str, Any]], None]:
 
 
 def _is_media(described: dict[str, Any]) -> bool:
-    """yt-dlp reports previews and subtitles by way of the same hook."""
-    return any(described.get(name) is not None for name in ("vcodec", "acodec")) or "ext" in described
+    """yt-dlp reports subtitles by way of the same hook; they aren't of a post, and so have no name."""
+    return described.get("id") is not None
 
 
 def chosen_formats(context: dict[str, Any]) -> Iterator[dict[str, Any]]:

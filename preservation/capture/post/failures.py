@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from preservation.capture.fetch.wire_faults import HANDSHAKE_FAILED, certificate_class
 from preservation.capture.gateway.connection import Connection
 from preservation.capture.outcomes import Failure, connection_failure, status_failure
-from preservation.capture.post.report import Cause, PostReport
+from preservation.capture.post.report import Cause, LackKind, PostReport
 from preservation.model.vocabulary import Reason
 
 CLASS_REASONS: tuple[tuple[str, Reason], ...] = (
@@ -36,10 +36,20 @@ WORD_REASONS: tuple[tuple[str, Reason], ...] = (
     (r"removed|deleted|terminated|suspended|no longer available|taken down", Reason.REMOVED),
     (r"rate.?limit|too many requests", Reason.RATE_LIMITED),
     (r"unavailable|does ?n.t exist|not exist|not found", Reason.NOT_FOUND),
+    (r"bytes read|not get any data", Reason.TRUNCATED),
     (r"timed? ?out", Reason.TIMEOUT),
     (r"max-filesize", Reason.TOO_LARGE),
 )
 """Words of a platform or of yt-dlp, as a pattern without regard to case; the first that fits wins."""
+
+
+LACK_REASONS: dict[LackKind, Reason] = {
+    LackKind.PART: Reason.TRUNCATED,
+    LackKind.GONE: Reason.RESOURCES_MISSING,
+    LackKind.LEFT_OUT: Reason.RESOURCES_MISSING,
+    LackKind.LIVE: Reason.TRUNCATED,
+}
+"""What it means that a file isn't all of a medium."""
 
 
 def failure_in(
@@ -90,15 +100,16 @@ def _is_about_network(causes: Sequence[Cause]) -> bool:
 
 
 def _shortfall(report: PostReport) -> Failure | None:
+    if report.lacks:
+        lack = report.lacks[0]
+        words = f"{lack.file}: {lack.words}"
+        return Failure(reason=LACK_REASONS[lack.what], error_class=str(lack.what), detail=words)
     if not report.has_media:
         if "max-filesize" in report.words:
             reason, kind = Reason.TOO_LARGE, "yt-dlp: max-filesize"
         else:
             reason, kind = Reason.UNSUPPORTED_SITE, "yt-dlp: no media"
         return Failure(reason=reason, error_class=kind, detail=report.words)
-    if report.is_live:
-        words = "a live stream: what its playlist listed at that moment"
-        return Failure(reason=Reason.TRUNCATED, error_class="live-stream", detail=words)
     if report.offered > report.taken:
         words = f"the first {report.taken} of at least {report.offered} media"
         return Failure(reason=Reason.RESOURCES_MISSING, error_class="more-entries", detail=words)

@@ -7,13 +7,14 @@ it runs no post-processors and never looks for a newer version of itself.
 from __future__ import annotations
 
 import json
+import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
-from preservation.capture.outcomes import Failure
+from preservation.capture.outcomes import Failure, status_failure
 from preservation.capture.post.child_process import Ended, run_tool
 from preservation.model.digests import fixity_of_file
 from preservation.model.vocabulary import Reason
@@ -23,12 +24,13 @@ MOST_FILES = 200
 """A gallery with more files than this is taken up to here; one more is asked for, to know that."""
 
 _UNKNOWN_URL = 64
+_HTTP_FAULT = 4
 
 EXIT_REASONS: tuple[tuple[int, Reason], ...] = (
     (_UNKNOWN_URL, Reason.UNSUPPORTED_SITE),
     (16, Reason.LOGIN_WALL),
     (8, Reason.NOT_FOUND),
-    (4, Reason.SERVER_ERROR),
+    (_HTTP_FAULT, Reason.SERVER_ERROR),
 )
 """Bits of its exit status, as its documentation names them; the first that is set wins."""
 
@@ -151,6 +153,8 @@ def gallery_failure(ended: Ended, words: str, *, files: int) -> Failure | None:
     kind = f"gallery-dl: exit {ended.exit_code}"
     if ended.was_killed:
         return Failure(reason=Reason.TIMEOUT, error_class="Deadline", detail=words)
+    if ended.exit_code == _HTTP_FAULT and (told := _told_fault(words)) is not None:
+        return replace(told, detail=words)
     if ended.exit_code:
         fitting = (reason for bit, reason in EXIT_REASONS if ended.exit_code & bit)
         reason = Reason.TOOL_ERROR if ended.exit_code < 0 else next(fitting, Reason.TOOL_ERROR)
@@ -161,6 +165,16 @@ def gallery_failure(ended: Ended, words: str, *, files: int) -> Failure | None:
     if files > MOST_FILES:
         words = f"the first {MOST_FILES} of at least {files} files"
         return Failure(reason=Reason.RESOURCES_MISSING, error_class="more-entries", detail=words)
+    return None
+
+
+def _told_fault(words: str) -> Failure | None:
+    """What *words* say of an HTTP fault that the exit status doesn't."""
+    statuses = re.findall(r"'([1-5][0-9]{2}) [^'\n]*' for '", words)
+    if statuses:
+        return status_failure(int(statuses[-1]))
+    if re.search("IncompleteRead|file size mismatch", words):
+        return Failure(reason=Reason.TRUNCATED, error_class="gallery-dl: IncompleteRead")
     return None
 
 

@@ -72,7 +72,8 @@ class Keeping:
 
     def _keep_file(self, file: Downloaded, parts: Parts) -> None:
         is_pieced = parts.is_all and len(parts.parts) > 1
-        as_told = AS_SENT if file.is_as_sent else DECODED
+        # What none of the answers begins with was unpacked on its way.
+        as_told = AS_SENT if file.is_as_sent and parts.parts else DECODED
         kept = self.evidence.keep_file(
             file.path,
             file.role,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from preservation import clock
 from preservation.capture.evidence import AttemptEvidence
 from preservation.capture.fetch.wire_request import without_fragment, without_secrets
+from preservation.capture.gateway.connection import Connection
 from preservation.capture.outcomes import Failure
 from preservation.capture.post.child_process import run_tool
 from preservation.capture.post.failures import failure_in, is_certificate_fault
@@ -124,13 +125,18 @@ def _by_yt_dlp(
         report = report_in(lines)
     if not report.is_over:
         report.words = f"exit {ended.exit_code}: {newest_lines(folder / 'stderr')}"
-    asked = [one for one in gateway.connections if one.label == YT_DLP]
+    asked = [one for one in gateway.connections if one.label == YT_DLP and _is_before(one, report)]
     failure = failure_in(
         report,
         is_time_up=ended.was_killed or gateway.seconds_left <= 0,
         last_connection=asked[-1] if asked else None,
     )
     return report, downloads, failure
+
+
+def _is_before(connection: Connection, report: PostReport) -> bool:
+    """Whether *connection* may have to do with what went wrong first."""
+    return report.stumbled_at is None or connection.asked_at <= report.stumbled_at
 
 
 def _post_job(url: str, folder: Path, settings: Settings, tap: Tap) -> PostJob:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +70,24 @@ class Companion:
     file: str
 
 
+class LackKind(StrEnum):
+    """Why a file that was made isn't all of a medium."""
+
+    PART = "PartialContent"
+    GONE = "segments-gone"
+    LEFT_OUT = "segments-left-out"
+    LIVE = "live-stream"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lack:
+    """What one file lacks."""
+
+    file: str
+    what: LackKind
+    words: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
     """An exception, or one that it wraps."""
@@ -94,7 +114,9 @@ class PostReport:
     taken: int = 0
     offered: int = 0
     """Media of the post that were taken, and that it has."""
-    is_live: bool = False
+    lacks: list[Lack] = field(default_factory=list)
+    stumbled_at: datetime | None = None
+    """When the first thing went wrong, if there was more to read."""
     causes: tuple[Cause, ...] = ()
     """What went wrong, outermost first; empty if nothing did."""
     words: str = ""
@@ -135,8 +157,15 @@ def _entries(report: PostReport, told: dict[str, Any]) -> None:
     report.taken, report.offered = told["taken"], told["offered"]
 
 
-def _live(report: PostReport, _told: dict[str, Any]) -> None:
-    report.is_live = True
+def _lack(report: PostReport, told: dict[str, Any]) -> None:
+    lack = Lack(**{**told, "what": LackKind(told["what"])})
+    report.lacks.append(lack)
+    if lack.what is LackKind.PART and lack.file in report.downloads:
+        report.downloads[lack.file] = replace(report.downloads[lack.file], is_whole=False)
+
+
+def _stumbled(report: PostReport, told: dict[str, Any]) -> None:
+    report.stumbled_at = datetime.fromisoformat(told["at"])
 
 
 def _failed(report: PostReport, told: dict[str, Any]) -> None:
@@ -154,7 +183,8 @@ _TAKE = {
     "companion": lambda report, told: report.companions.append(Companion(**told)),
     "extractor": _extractor,
     "entries": _entries,
-    "live": _live,
+    "lack": _lack,
+    "stumbled": _stumbled,
     "failed": _failed,
     "over": _over,
 }
