@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -24,6 +27,7 @@ from preservation.model.digests import sha256_of
 from preservation.model.vocabulary import Engine, Outcome, Reason, Role
 from tests.fakes.capture_attempts import QUICK, Attempts
 from tests.fakes.fault_site import ARABIC, LOGIN_FORM, PICTURES, FaultSite, film
+from tests.fakes.raw_server import RawServer
 
 PAGE = Engine.PAGE
 
@@ -367,3 +371,33 @@ def test_no_browser_outlives_a_killed_worker(site, tmp_path):
     shutil.rmtree(short, ignore_errors=True)
     assert started
     assert processes_of_group(browser) == []
+
+
+TALKING = b"""HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n
+<title>T</title><p>words<script>new WebSocket(`ws://${location.host}/talk`)</script>"""
+
+
+def _agreed(head: bytes, said: bytes) -> bytes:
+    """The answer that opens a WebSocket (RFC 6455 4.2.2), and what is *said* then."""
+    (key,) = re.findall(rb"(?i)sec-websocket-key: (\S+)", head)
+    proof = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+    fields = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+    return b"HTTP/1.1 101 Switching Protocols\r\n" + fields + proof + b"\r\n\r\n" + said
+
+
+@pytest.mark.parametrize(
+    ("said", "is_held", "reason"),
+    [(b"\x81\x05hello\x88\x00", True, None), (b"\x81\x05hello\x81\x05he", False, Reason.TRUNCATED)],
+    ids=["whole", "cut"],
+)
+def test_a_websocket_cut_within_a_message_is_not_held(said, is_held, reason, attempt):
+    def answer(head: bytes) -> bytes:
+        return _agreed(head, said) if b"/talk" in head.split(b"\r\n")[0] else TALKING
+
+    with RawServer(answer) as server:
+        made = attempt(PAGE, server.url("/"))
+        (line,) = [one for one in made.result.resources if one.url == server.url("/talk")]
+
+    assert (line.is_held, line.reason) == (is_held, reason)
+    assert b"hello" in made.only(Role.MESSAGES)
+    assert made.result.outcome is Outcome.CAPTURED, made.result.error_detail

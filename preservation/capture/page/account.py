@@ -210,7 +210,8 @@ _UNKNOWN = Failure(reason=Reason.TIMEOUT, error_class="NotFetched")
 
 def _shortfall(exchange: RecordedExchange) -> Failure | None:
     """Why *exchange* isn't a whole answer with content."""
-    by_status = status_failure(exchange.status) if exchange.status else None
+    is_dialogue = exchange.status == 101 and exchange.truncated is not None
+    by_status = status_failure(exchange.status) if exchange.status and not is_dialogue else None
     if by_status is not None:
         return by_status
     if exchange.response is None or exchange.truncated is not None:

@@ -18,6 +18,8 @@ from preservation.recording.model import RecordedExchange
 
 _WITHOUT_CONTENT = frozenset({"HEAD", "OPTIONS"})
 """Methods whose answers are about something else than their URL's content."""
+_WHOLE = frozenset({Role.HTML_AS_SERVED, Role.RESOURCE, Role.MESSAGES})
+"""Roles of what is held, unless a WebSocket ended within a message."""
 
 
 def keep_all(attempt: PageAttempt, failure: Failure | None) -> None:
@@ -40,7 +42,8 @@ def keep_browser_traffic(attempt: PageAttempt, failure: Failure | None) -> None:
         about = attempt.recorded.about(exchange)
         kept = attempt.evidence.keep_exchange(exchange, role, about=about)
         one = wanted.get(id(exchange))
-        if kept is not None and kept.role in {Role.HTML_AS_SERVED, Role.RESOURCE, Role.MESSAGES}:
+        is_cut = exchange.status == 101 and exchange.truncated is not None
+        if kept is not None and kept.role in _WHOLE and not is_cut:
             attempt.held[one.url if one else exchange.url] = kept
 
 
