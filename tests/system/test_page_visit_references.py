@@ -9,7 +9,8 @@ from tests.fakes.page_visits import Seen, Site, Visitor
 
 PAGE = """<!doctype html><html><head><title>R</title>
 <meta property="og:image" content="/og.png"><meta name="twitter:image" content="/twitter.png">
-<link rel="stylesheet" href="/style/sheet.css"><link rel="icon" href="/icon.png">
+<meta http-equiv="Refresh" content="600; URL='/next'"><meta http-equiv="refresh" content="900;/after?a=1;b">
+<meta http-equiv="refresh" content="700"><link rel="stylesheet" href="/style/sheet.css"><link rel="icon" href="/icon.png">
 <link rel="apple-touch-icon" href="/touch.png"><link rel="manifest" href="/app.webmanifest">
 <link rel="preload" as="font" href="/early.woff2" crossorigin><link rel="modulepreload" href="/module.js">
 <link rel="alternate" href="/feed.xml"><link rel="dns-prefetch" href="//elsewhere.invalid">
@@ -41,6 +42,7 @@ PAGE = """<!doctype html><html><head><title>R</title>
 EXPECTED = {
     "MetaImage": {"/og.png", "/twitter.png"},
     "Stylesheet": {"/style/sheet.css", "/style/plain.css", "/style/deeper.css"},
+    "Refresh": {"/next", "/after?a=1;b"},
     "Manifest": {"/app.webmanifest"},
     "Script": {"/module.js"},
     "Font": {"/early.woff2", "/style/font.woff2", "/style/font.ttf"},

@@ -24,8 +24,8 @@ What scripts ask for on their own (XHR, fetch, beacons), and the icon that a bro
 site for, is recorded but doesn't make a page incomplete.
 """
 
-UNCOUNTED_KINDS = frozenset({"MetaImage", "Preload", "Prefetch", "Manifest"})
-"""What a page names for others than its reader: fetched, but no page is incomplete without it."""
+UNCOUNTED_KINDS = frozenset({"MetaImage", "Preload", "Prefetch", "Manifest", "Refresh"})
+"""What a page names for others than its reader, or for later: fetched, but no page is incomplete without it."""
 
 NOT_FETCHED_AGAIN = frozenset(
     {"EventSource", "WebSocket", "Ping", "Preflight", "CSPViolationReport", "Prefetch"}

@@ -99,6 +99,7 @@
     [/^manifest$/, 'Manifest'],
     [/^modulepreload$/, 'Script'],
   ];
+  const LATER = /^[\d.]+\s*[;,\s]\s*(?:url\s*=\s*)?(?:["']([^"']*)|(.*))/is;
   const inHead = found => {
     found.each('link[rel][href]', e => {
       const rels = value(e, 'rel').toLowerCase().split(/\s+/);
@@ -110,6 +111,11 @@
     found.each('meta[content]', e => {
       const name = (value(e, 'property') || value(e, 'name')).toLowerCase();
       if (/^(og:image(:url|:secure_url)?|twitter:image(:src)?)$/.test(name)) found.add(value(e, 'content'), 'MetaImage');
+    });
+    // HTML 4.2.5.3, the refresh state: a time, then where to go on; the visit may be over before.
+    found.each('meta[http-equiv=refresh i][content]', e => {
+      const [, quoted, bare] = value(e, 'content').match(LATER) || [];
+      found.add((quoted ?? bare ?? '').trim(), 'Refresh');
     });
   };
 
