@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preservation.capture.page.account import is_whole, line_of, outcome_of, wanted_by
+from preservation.capture.outcomes import Failure
+from preservation.capture.page.account import (
+    Refetched,
+    Wanted,
+    is_whole,
+    line_of,
+    outcome_of,
+    wanted_by,
+)
 from preservation.capture.page.join import Doubt, join
 from preservation.capture.page.traffic import Traffic
 from preservation.model.captures import CapturedObject
@@ -198,3 +206,17 @@ def test_a_page_is_captured_if_and_only_if_nothing_that_counts_is_missing(kinds,
     counted = [has for one, has in zip(wanted, is_held, strict=True) if one.counts]
     assert (outcome is Outcome.CAPTURED) == all(counted)
     assert (failure is None) == all(counted)
+
+
+@pytest.mark.parametrize(
+    ("truncated", "reason", "status"),
+    [("reset", Reason.TRUNCATED, 200), ("malformed", Reason.TRUNCATED, 200), ("disconnect", Reason.TIMEOUT, None)],
+)  # fmt: skip
+def test_a_spoilt_answer_tells_more_than_silence_the_second_time(truncated, reason, status):
+    spoilt = answer("http://h/a", truncated=truncated)
+    wanted = Wanted(url="http://h/a", kind="Image", is_referenced=True, answer=spoilt)
+    silence = Failure(reason=Reason.TIMEOUT, error_class="ReadTimeout")
+
+    line = line_of(wanted, Refetched(answer=None, failure=silence), None)
+
+    assert (line.is_held, line.reason, line.http_status) == (False, reason, status)

@@ -25,7 +25,9 @@ site for, is recorded but doesn't make a page incomplete.
 """
 
 UNCOUNTED_KINDS = frozenset({"MetaImage", "Preload", "Prefetch", "Manifest", "Refresh"})
-"""What a page names for others than its reader, or for later: fetched, but no page is incomplete without it."""
+"""What a page names for others than its reader, or for later: fetched, but no page is incomplete
+without it.
+"""
 
 NOT_FETCHED_AGAIN = frozenset(
     {"EventSource", "WebSocket", "Ping", "Preflight", "CSPViolationReport", "Prefetch"}
@@ -131,8 +133,11 @@ def line_of(
 ) -> CapturedResource:
     """The account's line for *wanted*; *held* is its bitstream, if all of it is held.
 
-    A line that is held and has a reason came from a server that could not prove who it is.
+    A line that is held and has a reason came from a server that could not prove who it is. Where
+    nobody answered the second time, how the server spoilt its answer to the browser says more.
     """
+    if held is None and refetched is not None and refetched.answer is None and _is_spoilt(wanted):
+        refetched = None
     failure = _missing_because(wanted, refetched) if held is None else _unproven(refetched)
     answer = refetched.answer if refetched else wanted.answer
     fields = answer.response.fields if answer and answer.response else ()
@@ -150,6 +155,10 @@ def line_of(
         doubt=wanted.doubt,
         warc_offset=held.warc_offset if held else None,
     )
+
+
+def _is_spoilt(wanted: Wanted) -> bool:
+    return wanted.answer is not None and wanted.answer.truncated in {"reset", "malformed"}
 
 
 def unreported_line(
