@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, NoReturn
@@ -58,6 +59,8 @@ VARIABLES = frozenset(
 
 # docker-compose.yml's own, and what our tests are told.
 _OTHERS = ("PRESERVE_DB_PASSWORD", "PRESERVE_TEST_")
+# What Kubernetes tells a container of each service, such as one named preserve-db.
+_OF_SERVICES = re.compile(r"(\w+_)?(SERVICE_HOST|SERVICE_PORT\w*|PORT(_\d+_(TCP|UDP|SCTP)\w*)?)")
 
 
 def require_shape(document: Mapping[str, Any]) -> None:
@@ -78,6 +81,8 @@ def require_known_variables(environment: Iterable[str]) -> None:
     for variable in sorted(environment):
         name = variable.removeprefix("PRESERVE_")
         if name == variable or name in VARIABLES or variable.startswith(_OTHERS):
+            continue
+        if _OF_SERVICES.fullmatch(name):
             continue
         if name.lower() in SHAPE:
             remedy = f"Unset it, and give {name.lower()} in {SETTINGS_FILE}."

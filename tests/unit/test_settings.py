@@ -129,6 +129,13 @@ def test_a_variable_that_nothing_reads_is_refused(tmp_path, name, remedy):
         loaded(tmp_path, **{name: "7"})
 
 
+@pytest.mark.parametrize(
+    "name", ["SERVICE_HOST", "DB_SERVICE_PORT", "DB_SERVICE_PORT_HTTP", "PORT", "DB_PORT_5432_TCP_ADDR"]
+)
+def test_what_kubernetes_tells_of_a_service_is_no_setting(tmp_path, name):
+    assert loaded(tmp_path, **{name: "10.0.0.1"}).home == tmp_path
+
+
 def test_a_password_in_a_way_out_isnt_shown(tmp_path):
     with pytest.raises(SettingsInvalid) as refused:
         loaded(tmp_path, EGRESS.replace("socks5://", "socks4://me:secret@"))
