@@ -46,6 +46,8 @@ def egress_of(entry: Mapping[str, Any]) -> EgressSettings:
 def _is_way_out(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        return parts.scheme in {"socks5", "http", "tor"} and bool(parts.hostname and parts.port)
+        has_rest = bool(parts.path or parts.query or parts.fragment)
+        is_host = bool(parts.hostname and parts.port) and not has_rest
     except ValueError:
         return False
+    return parts.scheme in {"socks5", "http", "tor"} and is_host

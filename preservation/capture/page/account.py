@@ -158,7 +158,11 @@ def line_of(
 
 
 def _is_spoilt(wanted: Wanted) -> bool:
-    return wanted.answer is not None and wanted.answer.truncated in {"reset", "malformed"}
+    """Whether the answer was HTTP, and then no more."""
+    answer = wanted.answer
+    if answer is None or answer.truncated not in {"reset", "malformed"}:
+        return False
+    return answer.truncated == "reset" or answer.status is not None
 
 
 def unreported_line(
