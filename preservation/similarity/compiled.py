@@ -26,7 +26,9 @@ from preservation.similarity.join import (
 )
 
 _BLOCK = 1 << 16
-"""Hashes that are indexed at a time: 1,100 bytes of memory each within 31 bits, 64 within 15."""
+"""Hashes that are indexed at a time, as many as 16 bits can number: 550 bytes of memory each within 31
+bits, 32 within 15.
+"""
 _PART = 1 << 20
 """Pairs that are handed over at a time, at least."""
 
@@ -74,7 +76,7 @@ class _Block:
             neighbours = neighbours_of(band, radius_bits)
             starts, places = by_value((values[:, None] ^ neighbours).reshape(-1))
             self._starts[band] = starts + count
-            members.append((places // len(neighbours)).astype(np.int32))
+            members.append((places // len(neighbours)).astype(np.uint16))
             count += len(places)
         self._members = np.concatenate(members)
 
