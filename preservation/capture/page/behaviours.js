@@ -180,14 +180,17 @@
     boxesBack() {
       for (const {e, top, left} of reading.boxes) e.scrollTo({top, left, behavior: 'instant'});
     },
-    // Start what plays, muted, and open what is folded.
+    // Start what plays, muted, and open what is folded; how many that weren't so before.
     start() {
       const counts = {media: 0, details: 0};
+      const begun = globalThis.begun ??= new WeakSet();
       each('details:not([open])', e => {
         e.open = true;
         counts.details++;
       });
       each('video, audio', e => {
+        if (begun.has(e)) return;
+        begun.add(e);
         e.muted = true;
         counts.media++;
         if (e.paused) e.play().catch(() => {});

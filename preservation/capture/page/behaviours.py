@@ -76,21 +76,22 @@ class Reader:
         self._main, self._others = frames[0], frames[1 : MOST_FRAMES + 1]
         self._activity = activity
         self._give_up_at = clock.monotonic_s() + LONGEST_S
+        self._height_px = 0
+        """The page's height when it was last scrolled to its end."""
 
     def look_around(self) -> None:
-        """Scroll to the end and back, open, start and page through, then wait for quiet.
+        """Scroll to the end, open, start and page through, and wait for quiet; again, as long as the
+        page grows over it; then back to the top.
 
         Raises:
             BrowserGone: The browser ended, or the page crashed.
             DevToolsFault: The page went elsewhere, or doesn't answer.
         """
-        survey = self._step("survey")
-        self.done.banners = survey["banners"]
-        self._scroll_to_the_end(survey)
-        self._click_through(survey)
-        self._scroll_boxes(survey)
-        self._start_everywhere(survey)
-        self.wait_for_quiet()
+        self._wait_for_first_content()
+        is_growing = True
+        while is_growing:
+            self._read_once()
+            is_growing = not self._is_at_bound() and int(self._step("height")) > self._height_px
         if self.done.scroll_steps:
             self._step("scrollTo", 0)
         if self.done.media_started:
@@ -108,8 +109,34 @@ class Reader:
             if self._activity.open_loads() or self._activity.requests() != seen:
                 seen, quiet_since = self._activity.requests(), clock.monotonic_s()
 
-    def _scroll_to_the_end(self, survey: dict[str, Any]) -> None:
-        view_px, height_px = survey["view_px"] or _VIEW_PX, survey["height_px"]
+    def _wait_for_first_content(self) -> None:
+        """Wait until a page that builds itself of what it fetches has done so; not for long."""
+        give_up_at = clock.monotonic_s() + _LONGEST_GROWTH_WAIT_S
+        seen = -1
+        while clock.monotonic_s() < give_up_at:
+            if not self._activity.open_loads() and self._activity.requests() == seen:
+                return
+            seen = self._activity.requests()
+            self._step("drawnHeight")
+
+    def _read_once(self) -> None:
+        """All that a reader does; what scrolling brought is looked at like what was there before."""
+        survey = self._step("survey")
+        steps = self.done.scroll_steps
+        self._scroll_to_the_end(survey["view_px"], survey["height_px"])
+        if self.done.scroll_steps > steps:
+            survey = {**self._step("survey"), "banners": survey["banners"]}
+        self.done.banners = self.done.banners or survey["banners"]
+        self._click_through(survey)
+        self._scroll_boxes(survey)
+        self._start_everywhere(survey)
+        self.wait_for_quiet()
+
+    def _is_at_bound(self) -> bool:
+        return self._is_late() or "scroll" in self.done.bounds_reached
+
+    def _scroll_to_the_end(self, view_px: int, height_px: int) -> None:
+        view_px = view_px or _VIEW_PX
         y_px = self.done.scrolled_px
         while y_px + view_px < height_px:
             if self.done.scroll_steps >= MOST_SCROLL_STEPS or self._is_late():
@@ -121,7 +148,7 @@ class Reader:
             self._driver.rest(_STEP_S)
             is_at_end = y_px + view_px >= height_px
             height_px = self._grown_height(height_px) if is_at_end else height_px
-        self.done.scrolled_px = y_px
+        self.done.scrolled_px, self._height_px = y_px, height_px
 
     def _grown_height(self, height_px: int) -> int:
         """The page's height now; a feed that is fetching gets a moment to grow."""
@@ -154,7 +181,7 @@ class Reader:
             self._driver.rest(_CLICK_S)
             height_px = self._grown_height(int(before[0]))
             is_fruitful = (height_px, self._activity.requests()) != before
-            self._scroll_to_the_end({**survey, "height_px": height_px})
+            self._scroll_to_the_end(survey["view_px"], height_px)
 
     def _click_next(self, survey: dict[str, Any]) -> None:
         """Page through carousels for as long as that fetches something."""

@@ -132,6 +132,7 @@ def _browse(attempt: PageAttempt, *, accepts_bad_certificates: bool = False) -> 
                     attempt.snapshot = visit.snapshot()
                 _take_cookies(attempt, visit)
             finally:
+                visit.hear_out()
                 attempt.visit_record = visit.visit_record()
     except DevToolsFault as fault:
         attempt.fault = fault

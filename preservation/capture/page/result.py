@@ -80,9 +80,14 @@ def _account(attempt: PageAttempt, failure: Failure | None) -> tuple[CapturedRes
 
 
 def _kind_of(attempt: PageAttempt, exchange: RecordedExchange) -> str | None:
-    """What *exchange* is, if the browser does tell of it, in its own way; None if it doesn't."""
+    """What *exchange* is, if the browser tells of it in its own way, or wasn't listened to any more;
+    None if it should have told.
+    """
     if header(exchange.request.fields, "service-worker") == "script":
         return "serviceworker"
+    heard_until = attempt.traffic.heard_until
+    if heard_until is not None and exchange.began_at > heard_until:
+        return "after-visit"
     downloads = attempt.visit_record.get("downloads", {}).get("first", ())
     return "download" if any(one.get("url") == exchange.url for one in downloads) else None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,8 @@ class Traffic:
         """Loader of the document that the main frame shows."""
         self.not_a_page: str | None = None
         """Media type of the main answer, if it isn't a page's."""
+        self.heard_until: datetime | None = None
+        """When the browser was last listened to; of requests after that it may not have told."""
         self.has_more = False
         """Whether loads beyond `MOST_LOADS` were left out."""
         self._temporary_file = temporary_file

@@ -196,6 +196,17 @@ class Visit:
             record=self.visit_record(),
         )
 
+    def hear_out(self) -> None:
+        """Hear of all that the page has asked for by now; what it asks for later goes unheard."""
+        if self._driver.session is None:
+            return
+        self.traffic.heard_until = clock.now()
+        try:
+            # Told in order: the answer comes after all that the page asked for before.
+            self._driver.call("Page.getFrameTree")
+        except DevToolsFault as fault:
+            self._done.faults.append(f"last requests: {fault}")
+
     def visit_record(self) -> dict[str, Any]:
         """All that happened so far, as values that JSON knows."""
         return {

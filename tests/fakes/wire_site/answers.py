@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -131,6 +132,16 @@ def redirect(status: str, location: str, *fields: tuple[str, str]) -> Answer:
 def raw(head: bytes, body: bytes = b"", *, ending: Ending = Ending.CLOSE) -> Answer:
     """Bytes as they come, with no promise about their length."""
     return Answer(head=head, sent=body, payload=body, content=body, ending=ending)
+
+
+def slow(answer: Answer, seconds: float) -> Route:
+    """*answer*, after a while."""
+
+    def route(_request: Request) -> Answer:
+        time.sleep(seconds)
+        return answer
+
+    return route
 
 
 def chunked(kind: str, body: bytes, *fields: tuple[str, str], size: int = 1000) -> Answer:

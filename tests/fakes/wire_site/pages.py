@@ -15,6 +15,7 @@ from tests.fakes.wire_site.answers import (
     html,
     picture,
     script,
+    slow,
     style,
 )
 from tests.fakes.wire_site.case import Stage, case, family
@@ -22,6 +23,23 @@ from tests.fakes.wire_site.site import Origin
 from tests.fakes.wire_site.websocket import accepting
 
 _FEED_PAGES_EXPECTED = 5
+_SLOW_S = 2.0
+_FEED = """<div id=feed></div><div id=end style="height:50px">more</div><script>
+      let next = 0, busy = false;
+      async function more() {
+        if (busy) return;
+        busy = true;
+        const batch = await (await fetch(`batch/${next}.json`)).json();
+        document.querySelector('#feed').insertAdjacentHTML('beforeend',
+          `<div style="height:900px"><img width=24 height=24 src="${batch.picture}"></div>`);
+        next = batch.next;
+        busy = false;
+      }
+      new IntersectionObserver(seen => seen.some(e => e.isIntersecting) && more(), {rootMargin: '300px'})
+        .observe(document.querySelector('#end'));
+      addEventListener('scroll', () => {
+        if (innerHeight + scrollY > document.body.scrollHeight - 900) more(); });
+      more();</script>"""
 
 
 @case("lazy-images")
@@ -53,22 +71,39 @@ def infinite_feed(on: Stage) -> None:
         else:
             on.serve(f"batch/{number}.json", batch(number))
             on.serve(f"picture/{number}.png", picture(str(number)))
-    on.page("""<div id=feed></div><div id=end style="height:50px">more</div><script>
-      let next = 0, busy = false;
-      async function more() {
-        if (busy) return;
-        busy = true;
-        const batch = await (await fetch(`batch/${next}.json`)).json();
-        document.querySelector('#feed').insertAdjacentHTML('beforeend',
-          `<div style="height:900px"><img width=24 height=24 src="${batch.picture}"></div>`);
-        next = batch.next;
-        busy = false;
-      }
-      new IntersectionObserver(seen => seen.some(e => e.isIntersecting) && more(), {rootMargin: '300px'})
-        .observe(document.querySelector('#end'));
-      addEventListener('scroll', () => {
-        if (innerHeight + scrollY > document.body.scrollHeight - 900) more(); });
-      more();</script>""")
+    on.page(_FEED)
+
+
+@case("slow-feed")
+def slow_feed(on: Stage) -> None:
+    """A feed whose batches take longer than a reader's patience at its end."""
+    last = _FEED_PAGES_EXPECTED - 1
+    for number in range(last + 1):
+        batch = data({"next": number + 1, "picture": on.picture(f"picture/{number}.png")})
+        on.put(f"batch/{number}.json", batch, route=slow(batch, _SLOW_S))
+    on.page(_FEED.replace("if (busy)", f"if (busy || next > {last})"))
+
+
+@case("late-content")
+def late_content(on: Stage) -> None:
+    """A page that is empty when it has loaded; what it fetches then is long, lazy and has a button."""
+    gap = '<div style="height:1100px"></div>'
+    lazy = [on.picture(f"lazy-{n}.png") for n in range(3)]
+    of_button = on.picture("of-the-button.png")
+    words = "".join(f'{gap}<img loading="lazy" width=24 height=24 src="{url}">' for url in lazy)
+    content = data({"html": f"{words}<button>Load more</button>"})
+    on.put("content.json", content, route=slow(content, _SLOW_S))
+    on.page(f"""<div id=root></div><script>setTimeout(async () => {{
+      root.innerHTML = (await (await fetch('content.json')).json()).html;
+      root.querySelector('button').onclick = () => {{ root.append(Object.assign(new Image(), {{src: '{of_button}'}})); }};
+    }}, 200);</script>""")
+
+
+@case("never-quiet")
+def never_quiet(on: Stage) -> None:
+    """A page that asks for something all the time, to the very end of its visit."""
+    on.serve("tick.json", data({"tick": 1}))
+    on.page("<script>let n = 0; setInterval(() => fetch(`tick.json?${n++}`), 1)</script>")
 
 
 @case("spa")
