@@ -2,7 +2,8 @@
 
 1. Find the seals that the copy lacks; without any there is nothing to do.
 2. Digest the log's own files that it lacks, then prove log and seals: a damaged log isn't copied.
-3. For each of these seals, oldest first: its files, the log up to its checkpoint, its tokens, itself.
+3. For each checkpoint that these seals are under, oldest first: the files of its batches, the log up to
+   it, its tokens, the seals.
 
 So the copy is at any time what the archive was at some time, as far as the archive is undamaged: a run
 that breaks off is gone on with, and a seal stands there only if all that it names does. A damaged file
@@ -13,10 +14,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import groupby
+from typing import Any, NamedTuple
 
 from preservation import clock
 from preservation.custody.segments import segment_start
@@ -112,10 +114,10 @@ class _Copying:
         self._refuse_damaged_log()
         self._copy_all(description, at_once=1)
         order = sorted((_place(self._read(seal)), seal.key, seal) for seal in seals)
-        for number, (_, _, seal) in enumerate(order, start=1):
-            self._copy_batch(seal, own)
+        for size, together in groupby(order, key=lambda one: one[0].checkpoint_size):
+            self._copy_round(size, [seal for _, _, seal in together], own)
             done = f"{self.files:,} files, {self.size_bytes:,} bytes copied"
-            self.progress(f"seal {number} of {len(order)}: {done}")
+            self.progress(f"{self.seals} of {len(order)} seals: {done}")
 
     def facts(self) -> dict[str, Any]:
         """What was copied."""
@@ -156,24 +158,24 @@ class _Copying:
         document: dict[str, Any] = json.loads(content)
         return document
 
-    def _copy_batch(self, seal: NamedFile, own: list[list[NamedFile]]) -> None:
-        """Step 3, in the order in which the sealer wrote."""
-        document = self._read(seal)
-        named = [
-            NamedFile(key=key, size_bytes=f["size_bytes"], sha256=f["sha256"], named_by=seal.key)
-            for key, f in sorted(document["files"].items())
-            if not key.startswith(_OWN_PREFIXES)
-        ]
-        size = int(document["checkpoint"]["size"])
-        is_whole = self._copy_all(file for file in named if not _AFTER_LOG.fullmatch(file.key))
+    def _copy_round(self, size: int, seals: list[NamedFile], own: list[list[NamedFile]]) -> None:
+        """Step 3 for the seals under the checkpoint of *size*, in the order in which they were made."""
+        named = {seal.key: list(_named(seal, self._read(seal))) for seal in seals}
+        is_whole = {
+            key: self._copy_all(file for file in files if not _AFTER_LOG.fullmatch(file.key))
+            for key, files in named.items()
+        }
+        is_log_whole = True
         for (_, smallest), files in zip(_OWN_FILES, own, strict=True):
             ready = [file for file in files if smallest(file.key) <= size]
             # One after the other: a segment must never stand there without the one before it.
-            is_whole &= self._copy_all(ready, at_once=1)
+            is_log_whole &= self._copy_all(ready, at_once=1)
             files[:] = [file for file in files if smallest(file.key) > size]
-        is_whole &= self._copy_all(file for file in named if _AFTER_LOG.fullmatch(file.key))
-        if is_whole and self._copy_all([seal]):
-            self.seals, self.newest_seal, self.checkpoint_size = self.seals + 1, seal.key, size
+        for seal in seals:
+            late = (file for file in named[seal.key] if _AFTER_LOG.fullmatch(file.key))
+            is_whole[seal.key] &= self._copy_all(late)
+            if is_log_whole and is_whole[seal.key] and self._copy_all([seal]):
+                self.seals, self.newest_seal, self.checkpoint_size = self.seals + 1, seal.key, size
 
     def _copy_all(self, files: Iterable[NamedFile], at_once: int = _COPIES_AT_ONCE) -> bool:
         """Whether each of them is there now; those that aren't are noted."""
@@ -196,9 +198,31 @@ class _Copying:
         return None
 
 
-def _place(document: dict[str, Any]) -> tuple[int, int, str]:
+def _named(seal: NamedFile, document: Mapping[str, Any]) -> Iterator[NamedFile]:
+    """The files that a seal names, save the log's own."""
+    for key, facts in sorted(document["files"].items()):
+        if not key.startswith(_OWN_PREFIXES):
+            yield NamedFile(
+                key=key, size_bytes=facts["size_bytes"], sha256=facts["sha256"], named_by=seal.key
+            )
+
+
+class _Place(NamedTuple):
     """Where a seal stands in the order of sealing: further editions follow the first."""
-    return int(document["log"]["start"]), len(document["files"]), str(document["sealed_at"])
+
+    checkpoint_size: int
+    log_start: int
+    file_count: int
+    sealed_at: str
+
+
+def _place(document: Mapping[str, Any]) -> _Place:
+    return _Place(
+        checkpoint_size=int(document["checkpoint"]["size"]),
+        log_start=int(document["log"]["start"]),
+        file_count=len(document["files"]),
+        sealed_at=str(document["sealed_at"]),
+    )
 
 
 def _damaged(key: str, what: str) -> EvidenceAtRisk:

@@ -52,9 +52,19 @@ def _copy_of(deployment: Deployment, home: Path) -> Deployment:
     )
 
 
-@pytest.mark.parametrize("files_written", [1, 5, 10, 12, 14, 16])
-def test_a_sealer_killed_after_any_file_is_finished_by_the_next(captured, tmp_path, files_written):
+@pytest.mark.parametrize(
+    ("seal_items", "files_written"),
+    [
+        *((1000, written) for written in (1, 5, 10, 12, 14, 16)),
+        # Three batches in one round.
+        *((1, written) for written in (8, 16, 22, 26, 30, 33, 36, 39)),
+    ],
+)
+def test_a_sealer_killed_after_any_file_is_finished_by_the_next(
+    captured, tmp_path, seal_items, files_written
+):
     deployment = _copy_of(captured, tmp_path / "home")
+    deployment.environment["PRESERVE_LIMIT_SEAL_ITEMS"] = str(seal_items)
     files_before = _file_count(deployment)
     sealer = _python(deployment, SEAL)
     while sealer.poll() is None and _file_count(deployment) < files_before + files_written:
@@ -69,3 +79,4 @@ def test_a_sealer_killed_after_any_file_is_finished_by_the_next(captured, tmp_pa
     assert deployment.json("verify")["verdict"] == "proven"
     [count] = deployment.query("SELECT count(*) AS n, count(DISTINCT item_id) AS items FROM items")
     assert count == {"n": 3, "items": 3}
+    assert not list((deployment.home / "work/rounds").iterdir())

@@ -209,7 +209,7 @@ def test_a_founding_token_that_a_lost_run_published_is_found_and_kept(stamped):
     stamped.asked.clear()
     with sealing_desk(stamped.settings) as desk:
         founding = desk.log.read_checkpoint(1)
-        job = StampJob(checkpoint=founding, logged_at=desk.logged_at(1), batch_id=None)
+        job = StampJob(checkpoint=founding, logged_at=desk.logged_at(1), is_anchored=False)
         folder = stamped.settings.work / "again"
         answers = ask_authorities(stamped.settings, desk.store, folder, job)
         publish_stamps(desk.store, folder, job, answers)

@@ -3,10 +3,11 @@
 1. Assign finished items, their submissions and events to a batch (database).
 2. Stage the batch's files beside the archive (`staging`).
 3. Publish them, each read back and compared.
-4. Append the batch's entries to the custody log, and checkpoint it before witnesses (`witnessing`).
-5. Stamp the checkpoint at every configured authority (`stamping`).
-6. Write the signed seal.
-7. Note it in the database, and clear the work away.
+4. Append the batch's entries to the custody log. As long as full batches are ready, begin again.
+5. Checkpoint the log before witnesses (`witnessing`), once for all these batches (`rounds`).
+6. Stamp the checkpoint at every configured authority, once (`stamping`).
+7. Write each batch's signed seal.
+8. Note it in the database, and clear the work away.
 
 Every step finds what an earlier run of it left, so that a crash between any two is repaired by
 running again.
@@ -15,7 +16,7 @@ running again.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +24,7 @@ from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from preservation import clock
 from preservation.custody import Checkpoint, EntryDraft, sign_document
+from preservation.errors import PreservationError
 from preservation.manifest import seal_key
 from preservation.model.digests import sha256_of
 from preservation.model.vocabulary import Status
@@ -33,12 +35,15 @@ from preservation.pipeline.returning import return_sheets
 from preservation.pipeline.sealing.desk import Desk, Progress, note_stamps, sealing_desk
 from preservation.pipeline.sealing.founding import stamp_founding
 from preservation.pipeline.sealing.restamping import lacking_tokens, stamp_again
+from preservation.pipeline.sealing.rounds import MOST_BATCHES, Round, begin_round, interrupted_round
 from preservation.pipeline.sealing.staging import Stage, batch_prefix, stage, stage_folder
 from preservation.pipeline.sealing.stamping import (
+    StampedBatch,
     Stamping,
     StampJob,
     ask_authorities,
     publish_stamps,
+    publish_table,
 )
 from preservation.pipeline.sealing.stored import stored_in_seal
 from preservation.pipeline.sealing.witnessing import witnessed_checkpoint
@@ -68,10 +73,8 @@ def seal_ready(settings: Settings, progress: Progress = lambda _: None) -> list[
         if sealer.is_asked():
             stamp_founding(desk, progress)
         sealed: list[str] = []
-        while (batch := sealer.next_batch()) is not None:
-            sealer.seal(batch)
-            sealed.append(batch.batch_id)
-            progress(f"sealed batch {batch.batch_id}")
+        while (ready := sealer.next_round()) is not None:
+            sealed += sealer.seal(ready)
         late = [batch_id for batch_id, status in stamped.items() if status == "sealed"]
         return_sheets(settings, [*late, *sealed])
         if owed := lacking_tokens(desk):
@@ -92,43 +95,84 @@ class _Sealer:
         with reading(self.database).connect() as connection:
             return _asks_for_seal(connection)
 
-    def next_batch(self) -> Any | None:
-        """A batch that an earlier run left unsealed, or a new one; None if nothing is to be sealed."""
+    def next_round(self) -> Round | None:
+        """What an earlier run left in the middle, or all that is ready; None if there is nothing.
+
+        A batch that can't be logged stops the round; what was logged before it is sealed all the same.
+        """
+        if (interrupted := interrupted_round(self.settings)) is not None:
+            return interrupted
+        places: dict[str, tuple[int, int]] = {}
+        try:
+            for batch in self._batches():
+                places[batch.batch_id] = self._logged(batch)
+        except PreservationError:
+            if places:
+                self.seal(begin_round(self.settings, places))
+            raise
+        return begin_round(self.settings, places) if places else None
+
+    def seal(self, ready: Round) -> list[str]:
+        """Steps 5 to 8 for all batches of a round; the identifiers of those sealed now."""
+        checkpoint = witnessed_checkpoint(self.desk, ready.size)
+        job = StampJob(checkpoint=checkpoint, logged_at=self.desk.logged_at(checkpoint.size))
+        folder = ready.folder / "stamps"
+        answers = ask_authorities(self.settings, self.store, folder, job)
+        stamping = publish_stamps(self.store, folder, job, answers)
+        unsealed = [batch for batch in self._unsealed() if batch.batch_id in ready.places]
+        for batch in unsealed:
+            own = StampedBatch(
+                batch_id=batch.batch_id, prefix=batch_prefix(batch.batch_id, batch.created_at)
+            )
+            table = publish_table(self.store, folder / f"{batch.batch_id}.parquet", own, answers)
+            staged = stage(self.settings, self.database, batch)
+            place = ready.places[batch.batch_id]
+            document = self._document(staged, place, checkpoint, stamping, table)
+            signed = sign_document(document, self.keys.sealing_at(checkpoint.size))
+            self.store.put(seal_key(batch.batch_id, 1), signed)
+            remember(self.settings, checkpoint)
+            self._note(batch, stamping)
+            self._clear(batch.batch_id)
+            self._progress(f"sealed batch {batch.batch_id}")
+        ready.close()
+        return [batch.batch_id for batch in unsealed]
+
+    def _batches(self) -> Iterator[Any]:
+        """Batches that an earlier run left unsealed; then new ones, as long as full ones are ready."""
+        unsealed = self._unsealed()
+        yield from unsealed
+        for _ in range(MOST_BATCHES - len(unsealed)):
+            batch, is_full = self._new_batch()
+            if batch is not None:
+                yield batch
+            if not is_full:
+                return
+
+    def _unsealed(self) -> Sequence[Any]:
+        table = schema.seal_batch
+        query = select(table).where(table.c.sealed_at.is_(None)).order_by(table.c.batch_id)
+        with reading(self.database).connect() as connection:
+            return connection.execute(query).all()
+
+    def _new_batch(self) -> tuple[Any | None, bool]:
+        """A batch of what is ready, if anything asks for a seal, and whether it is a full one."""
         table = schema.seal_batch
         with self.database.begin() as connection:
             self.lease.check(connection)
-            unsealed = select(table).where(table.c.sealed_at.is_(None)).order_by(table.c.batch_id)
-            found = connection.execute(unsealed).first()
-            if found is not None:
-                return found
             if not _asks_for_seal(connection):
-                return None
-            batch_id = _assign(connection, self.settings, log_size=self.log.size())
-            return connection.execute(select(table).where(table.c.batch_id == batch_id)).one()
+                return None, False
+            batch_id, count = _assign(connection, self.settings, log_size=self.log.size())
+            batch = connection.execute(select(table).where(table.c.batch_id == batch_id)).one()
+        return batch, count == self.settings.limits.seal_items
 
-    def seal(self, batch: Any) -> None:
-        """Steps 2 to 7 for one batch."""
+    def _logged(self, batch: Any) -> tuple[int, int]:
+        """Steps 2 to 4 for one batch: where its entries lie, and where the next one's begin."""
         self._progress(f"sealing batch {batch.batch_id}")
         staged = stage(self.settings, self.database, batch)
         self._publish(staged)
         drafts = [EntryDraft(**draft) for draft in staged.drafts]
         places = self.log.append(drafts, since=batch.log_size_at_start).values()
-        checkpoint = witnessed_checkpoint(self.desk, max(places) + 1)
-        job = StampJob(
-            checkpoint=checkpoint,
-            logged_at=self.desk.logged_at(checkpoint.size),
-            batch_id=batch.batch_id,
-            prefix=batch_prefix(batch.batch_id, batch.created_at),
-        )
-        folder = staged.folder / "stamps"
-        answers = ask_authorities(self.settings, self.store, folder, job)
-        stamping = publish_stamps(self.store, folder, job, answers)
-        document = self._document(staged, places, checkpoint, stamping)
-        signed = sign_document(document, self.keys.sealing_at(checkpoint.size))
-        self.store.put(seal_key(batch.batch_id, 1), signed)
-        remember(self.settings, checkpoint)
-        self._note(batch, stamping)
-        self._clear(batch.batch_id)
+        return min(places), max(places) + 1
 
     def _publish(self, staged: Stage) -> None:
         said_at = clock.monotonic_s()
@@ -141,20 +185,17 @@ class _Sealer:
     def _document(
         self,
         staged: Stage,
-        places: Collection[int],
+        place: tuple[int, int],
         checkpoint: Checkpoint,
         stamping: Stamping,
+        table: dict[str, dict[str, Any]],
     ) -> dict[str, Any]:
         files = {f.key: {"sha256": f.sha256, "size_bytes": f.size_bytes} for f in staged.files}
-        files |= staged.named | stamping.files
+        files |= staged.named | stamping.files | table
         return {
             "version": 1,
             "batch_id": staged.batch_id,
-            "log": {
-                "origin": self.settings.log_origin,
-                "start": min(places),
-                "end": max(places) + 1,
-            },
+            "log": {"origin": self.settings.log_origin, "start": place[0], "end": place[1]},
             "checkpoint": {
                 "key": checkpoint.key,
                 "size": checkpoint.size,
@@ -221,8 +262,10 @@ def _asks_for_seal(connection: Connection) -> bool:
     return any(connection.execute(question.limit(1)).first() is not None for question in questions)
 
 
-def _assign(connection: Connection, settings: Settings, *, log_size: int) -> str:
-    """Make a batch of what is ready: items, submissions that were never sealed, and their events."""
+def _assign(connection: Connection, settings: Settings, *, log_size: int) -> tuple[str, int]:
+    """Make a batch of what is ready: items, submissions that were never sealed, and their events; its
+    identifier, and how many items it has.
+    """
     item, event, submission = schema.item, schema.event, schema.submission
     batch_id = clock.new_id()
     connection.execute(
@@ -247,4 +290,4 @@ def _assign(connection: Connection, settings: Settings, *, log_size: int) -> str
     connection.execute(
         update(event).where(event.c.sealed_batch_id.is_(None), is_ours).values(sealed_batch_id=batch_id)
     )
-    return batch_id
+    return batch_id, len(chosen)

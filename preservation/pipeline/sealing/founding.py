@@ -27,7 +27,7 @@ def stamp_founding(desk: Desk, progress: Progress) -> None:
     job = StampJob(
         checkpoint=desk.published(size),
         logged_at=desk.logged_at(size),
-        batch_id=None,
+        is_anchored=False,
     )
     folder = desk.settings.work / f"founding-{size}"
     answers = ask_authorities(desk.settings, desk.store, folder, job)

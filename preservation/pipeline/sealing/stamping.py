@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self, cast
@@ -101,25 +101,35 @@ class Stamping:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StampJob:
-    """One checkpoint to stamp for one edition of a batch's seal."""
+    """One checkpoint to stamp, for one edition of the seals that it belongs to."""
 
     checkpoint: Checkpoint
     logged_at: datetime
     """When the newest entry was logged that the checkpoint covers."""
-    batch_id: str | None
-    """None for the founding checkpoint, which no batch owns."""
-    prefix: str = ""
-    """Archive key below which the batch lies."""
+    is_anchored: bool = True
+    """Whether calendars are asked, too: not for the founding checkpoint, which no batch owns."""
     edition: int = 1
     earlier: tuple[Row, ...] = ()
     """Rows of the edition before; accepted tokens are kept, only the others are asked for again."""
     earlier_anchors: tuple[Mapping[str, Any], ...] = ()
     """Anchors of the edition before, as in its seal."""
+    refusals: Mapping[str, str] = field(default_factory=dict)
+    """Authority to what it said a moment ago instead of a token for this checkpoint: it isn't asked."""
 
     @property
     def anchoring(self) -> AnchorJob:
         """What there is to do for calendars."""
         return AnchorJob(checkpoint=self.checkpoint, edition=self.edition, earlier=self.earlier_anchors)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StampedBatch:
+    """A batch, in one edition of its seal."""
+
+    batch_id: str
+    prefix: str
+    """Archive key below which it lies."""
+    edition: int = 1
 
     @property
     def table_key(self) -> str:
@@ -144,12 +154,7 @@ def ask_authorities(settings: Settings, store: ObjectStore, folder: Path, job: S
 
 
 def publish_stamps(store: ObjectStore, folder: Path, job: StampJob, answers: Answers) -> Stamping:
-    """Store the tokens, their chains and, for a batch, the timestamps table."""
-    files = {key: _publish(store, key, folder / name) for key, name in answers["tokens"].items()}
-    if job.batch_id is not None:
-        table = folder / "timestamps.parquet"
-        write_table(table, TIMESTAMPS, [as_row(entry) for entry in answers["rows"]])
-        files[job.table_key] = _publish(store, job.table_key, table)
+    """Store the tokens and their chains."""
     note = job.checkpoint
     return Stamping(
         status=answers["status"],
@@ -157,9 +162,18 @@ def publish_stamps(store: ObjectStore, folder: Path, job: StampJob, answers: Ans
         time_quorum=answers["time_quorum"],
         entries=[seal_entry(row) for row in answers["rows"]],
         anchors=answers["anchors"],
-        files=files,
+        files={key: _publish(store, key, folder / name) for key, name in answers["tokens"].items()},
         checkpoint={"size": note.size, "sha256": sha256_of(note.body)},
     )
+
+
+def publish_table(
+    store: ObjectStore, path: Path, batch: StampedBatch, answers: Answers
+) -> dict[str, dict[str, Any]]:
+    """Store the batch's timestamps table, which is made at *path*; archive key to size and SHA-256."""
+    rows = [as_row({**row, "batch_id": batch.batch_id}) for row in answers["rows"]]
+    write_table(path, TIMESTAMPS, rows)
+    return {batch.table_key: _publish(store, batch.table_key, path)}
 
 
 def _ask_all(settings: Settings, store: ObjectStore, folder: Path, job: StampJob) -> Answers:
@@ -168,10 +182,10 @@ def _ask_all(settings: Settings, store: ObjectStore, folder: Path, job: StampJob
     wanted = [authority for authority in settings.authorities if authority.name not in have]
     files: dict[str, bytes] = {}
     for row, own in _ask_each(settings, store, wanted, job):
-        rows.append({**row, "batch_id": job.batch_id})
+        rows.append(row)
         files |= own
     anchors: list[dict[str, Any]] = []
-    if job.batch_id is not None:
+    if job.is_anchored:
         anchors, proofs = ask_calendars(settings, store, job.anchoring)
         files |= proofs
     quorum = settings.time_quorum or max(1, len(rows))
@@ -222,6 +236,8 @@ def _ask(
         "is_test_authority": authority.is_test,
         "checkpoint_size": job.checkpoint.size,
     }
+    if authority.name in job.refusals:
+        return {**known, "status": PENDING, "detail": job.refusals[authority.name]}, {}
     prefix = token_prefix(job.checkpoint.size, authority.name)
     try:
         token = _stored(authority, store, prefix, job) or stamp(

@@ -52,6 +52,8 @@ class Case:
     """Words that must stand in the rendered DOM."""
     may_be_doubted: bool
     """Whether the browser may give up what the recording holds whole."""
+    is_broken_off: bool
+    """Whether the end of the visit finds answers under way."""
     notes: str
 
 
@@ -70,6 +72,7 @@ class Stage:
     limits: dict[str, int] = field(default_factory=dict)
     dom_holds: tuple[str, ...] = ()
     may_be_doubted: bool = False
+    is_broken_off: bool = False
     routes: dict[str, Route] = field(default_factory=dict)
     expected: list[Expected] = field(default_factory=list)
     absent: list[Missing] = field(default_factory=list)
@@ -186,5 +189,6 @@ def build(name: str, at: Mapping[str, str]) -> Case:
         limits=stage.limits,
         dom_holds=stage.dom_holds,
         may_be_doubted=stage.may_be_doubted,
+        is_broken_off=stage.is_broken_off,
         notes=(described.__doc__ or "").strip(),
     )

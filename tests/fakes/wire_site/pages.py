@@ -60,6 +60,7 @@ def lazy_images(on: Stage) -> None:
 @case("infinite-feed")
 def infinite_feed(on: Stage) -> None:
     """A feed without an end: its beginning is held, and the capture ends."""
+    on.is_broken_off = True
 
     def batch(number: int) -> Answer:
         return data({"next": number + 1, "picture": f"picture/{number}.png"})
@@ -102,6 +103,7 @@ def late_content(on: Stage) -> None:
 @case("never-quiet")
 def never_quiet(on: Stage) -> None:
     """A page that asks for something all the time, to the very end of its visit."""
+    on.is_broken_off = True
     on.serve("tick.json", data({"tick": 1}))
     on.page("<script>let n = 0; setInterval(() => fetch(`tick.json?${n++}`), 1)</script>")
 

@@ -1,0 +1,145 @@
+"""Many batches under one checkpoint: each authority is asked once for all of them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from contextlib import ExitStack
+from dataclasses import replace
+
+import pytest
+
+from preservation import pipeline
+from preservation.errors import StoreConflict
+from preservation.manifest import newest_seals
+from preservation.model.digests import sha256_of
+from preservation.pipeline.archive import open_archive
+from preservation.pipeline.held_stamps import list_timestamps
+from preservation.pipeline.places import Place
+from preservation.pipeline.sealing.rows import blob_key
+from preservation.settings import AuthoritySettings, StorageSettings
+from preservation.verify import verify_archive
+from tests.fakes.own_home import LIMITS, OwnHome
+from tests.fakes.time_stamp_forger import Forger, authority_that
+
+NAMES = ("north", "south")
+ITEMS = 5
+
+
+class Rounds(OwnHome):
+    """A home that seals two items in a batch, with two authorities that count."""
+
+    def __init__(self, home, stack: ExitStack) -> None:
+        super().__init__(home, limits=replace(LIMITS, seal_items=2))
+        self.asked: list[str] = []
+        self.silent: set[str] = set()
+        forgers = {name: Forger(home / "forgers" / name, name=name) for name in NAMES}
+        authorities = []
+        for name, forger in forgers.items():
+
+            def answer(query, name=name, forger=forger):
+                self.asked.append(name)
+                return b"" if name in self.silent else forger.answer(query)
+
+            roots = self.settings.trust / f"{name}.pem"
+            roots.write_bytes(forger.roots.read_bytes())
+            url = stack.enter_context(authority_that(answer))
+            authorities.append(AuthoritySettings(name=name, url=url, roots=roots))
+        replica = StorageSettings(folder=home / "replica")
+        self.settings = replace(self.settings, authorities=tuple(authorities), replica=replica)
+
+    def take(self, folder, count: int = ITEMS):
+        """*count* files, captured and described; not sealed."""
+        folder.mkdir()
+        files = [folder / f"{number}.txt" for number in range(count)]
+        for file in files:
+            file.write_text(f"the content of {file.name}")
+        answer = self.submit(*map(str, files))
+        self.characterise(self.capture())
+        return answer
+
+    @property
+    def store(self):
+        return open_archive(self.settings)
+
+    def verdict(self):
+        return verify_archive(self.store, self.settings)
+
+
+@pytest.fixture
+def rounds(tmp_path):
+    with ExitStack() as stack:
+        yield Rounds(tmp_path / "home", stack)
+
+
+def test_each_authority_is_asked_once_for_all_batches_of_a_round(rounds, tmp_path):
+    rounds.take(tmp_path / "files")
+
+    sealed = pipeline.seal_ready(rounds.settings)
+
+    seals = list(newest_seals(rounds.store))
+    # Once for the founding checkpoint, once for the round.
+    assert sorted(rounds.asked) == sorted(NAMES * 2)
+    assert len(sealed) == len(seals) == 3
+    assert len({seal["checkpoint"]["key"] for seal in seals}) == 1
+    assert len({stamp["token_key"] for seal in seals for stamp in seal["timestamps"]}) == len(NAMES)
+    assert rounds.verdict().verdict == "proven"
+    assert pipeline.seal_ready(rounds.settings) == []
+
+
+def test_audit_copy_proof_and_bag_know_such_batches(rounds, tmp_path):
+    answer = rounds.take(tmp_path / "files")
+    pipeline.seal_ready(rounds.settings)
+    items = [row.item_id for row in answer.rows]
+
+    copied = pipeline.replicate(rounds.settings)
+    audited = [pipeline.audit(rounds.settings, place=place) for place in Place]
+    bag = tmp_path / "bag"
+    request = pipeline.ExportRequest(
+        item_ids=items[1:4], target=bag, recipient="Court", languages=["en"]
+    )
+    pipeline.export_bag(rounds.settings, request)
+    judged = subprocess.run(
+        [sys.executable, "-I", "-S", bag / "verify.py", bag, "--trust", rounds.settings.trust],
+        capture_output=True,
+        text=True,
+    )
+
+    assert copied["seals"] == 3
+    assert [one["damaged"] for one in audited] == [[], []]
+    assert judged.returncode in {0, 4}, judged.stdout + judged.stderr
+    _, pending = pipeline.prove_receipt(rounds.settings, answer.submission_id)
+    assert not pending
+
+
+def test_batches_that_lack_a_token_ask_for_it_once_and_share_it(rounds, tmp_path):
+    rounds.silent = {"south"}
+    rounds.take(tmp_path / "files")
+    sealed = pipeline.seal_ready(rounds.settings)
+    rounds.asked.clear()
+
+    still = pipeline.stamp_pending(rounds.settings)
+    asked_in_vain = list(rounds.asked)
+    rounds.silent.clear()
+    reached = pipeline.stamp_pending(rounds.settings)
+
+    assert still == dict.fromkeys(sealed, "partial")
+    assert asked_in_vain == ["south"]
+    assert reached == dict.fromkeys(sealed, "sealed")
+    assert rounds.asked == ["south", "south"]
+    held = {stamp.token_key for stamp in list_timestamps(rounds.settings) if stamp.authority == "south"}
+    assert len(held - {None}) == 1
+    assert rounds.verdict().verdict == "proven"
+
+
+def test_a_batch_that_can_not_be_published_leaves_those_before_it_sealed(rounds, tmp_path):
+    rounds.take(tmp_path / "files")
+    sha256 = sha256_of((tmp_path / "files" / f"{ITEMS - 1}.txt").read_bytes())
+    squatter = rounds.settings.archive / blob_key(sha256)
+    squatter.parent.mkdir(parents=True)
+    squatter.write_text("something else")
+
+    with pytest.raises(StoreConflict):
+        pipeline.seal_ready(rounds.settings)
+
+    assert len(list(newest_seals(rounds.store))) == 2
