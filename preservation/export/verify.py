@@ -1855,7 +1855,7 @@ def judge_tokens(case: Case) -> None:
         if match and int(match[1]) in case.log.heads:
             with case.about("token", name):
                 judge_stored_token(case, name, int(match[1]), match[2])
-    judge_revocations(case)
+    judge_revocations(case, case.tokens, [*sound_lists(case), *case.pins.lists])
     judge_stamps(case)
     judge_timestamp_rows(case)
     judge_expiry(case)
@@ -1991,10 +1991,9 @@ def names_certificate(stamp: Stamp) -> bool:
     return parts[0].content == default(stamp.certificate.encoding).digest()
 
 
-def judge_revocations(case: Case) -> None:
-    """No signer's certificate was revoked, by any list in the bag or the trust folder."""
-    lists = [*sound_lists(case), *case.pins.lists]
-    for token in case.tokens:
+def judge_revocations(case: Case, tokens: list[Token], lists: list[RevocationList]) -> None:
+    """No signer's certificate was revoked, by any of the lists."""
+    for token in tokens:
         own = [found for found in lists if found.issuer == token.signer.issuer]
         with case.about("token", token.name):
             for found in own:
@@ -2018,15 +2017,16 @@ def sound_lists(case: Case) -> list[RevocationList]:
     sound = []
     for one in found.values():
         with case.about("token", one.name):
-            if is_issued(case, one):
+            authority = one.name.rpartition("/")[2][: -len(".crl.pem")]
+            chain = beside(case, one.name[: -len(".crl.pem")] + ".tsr", ".chain.pem")
+            if is_issued(case, one, authority, chain):
                 sound.append(one)
     return sound
 
 
-def is_issued(case: Case, found: RevocationList) -> bool:
+def is_issued(case: Case, found: RevocationList, authority: str, chain: bytes) -> bool:
     """Whether the list is signed by a certificate of its issuer that the pinned roots vouch for."""
-    roots = pinned_roots(case, found.name.rpartition("/")[2][: -len(".crl.pem")])
-    chain = beside(case, found.name[: -len(".crl.pem")] + ".tsr", ".chain.pem")
+    roots = pinned_roots(case, authority)
     count = len(PEM_CERTIFICATE.findall(chain))
     require(count <= MOST_IN_A_CHAIN, f"{count} certificates lie beside it")
     blocks = [
@@ -2417,7 +2417,7 @@ def judge_promises(case: Case, proof: Json, receipt: Json) -> None:
 
 def judge_proof_tokens(case: Case, tokens: list[Json], notes: dict[int, bytes]) -> None:
     """The tokens over the receipt's checkpoints."""
-    accepted = []
+    accepted, lists = [], list(case.pins.lists)
     for entry in tokens:
         name = f"receipt, token of {entry['authority']} over {entry['size']}"
         require(AUTHORITY.fullmatch(entry["authority"]) is not None, "not an authority's name")
@@ -2427,9 +2427,9 @@ def judge_proof_tokens(case: Case, tokens: list[Json], notes: dict[int, bytes]) 
             token = judge_token(case, name, entry["authority"], entry["size"], parts)
             if token is not None:
                 accepted.append(token)
-                for found in case.pins.lists:
-                    if found.issuer == token.signer.issuer:
-                        judge_revoked(case, token, found)
+                known = revocation_lists(entry.get("crl_pem", "").encode("utf-8"))
+                lists += [one for one in known if is_issued(case, one, entry["authority"], chain)]
+    judge_revocations(case, accepted, lists)
     case.counts["receipt tokens"] = len(accepted)
     if case.bag is None:
         case.tokens.extend(accepted)

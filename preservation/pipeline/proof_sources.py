@@ -50,16 +50,22 @@ class SealedBatches:
         return int(self._seal(batch_id)["checkpoint"]["size"])
 
     def tokens(self, batch_id: str) -> Iterator[dict[str, Any]]:
-        """The tokens over its checkpoint, with the certificates that they were accepted under."""
+        """The tokens over its checkpoint, with the certificates that they were accepted under and the
+        revocation lists that were had.
+        """
         seal = self._seal(batch_id)
         for stamp in seal["timestamps"]:
             if key := stamp["token_key"]:
                 chain = self._store.read(f"{key.removesuffix('.tsr')}.chain.pem")
+                lists = (
+                    self._store.read(stamp["revocation_key"]) if stamp.get("revocation_key") else b""
+                )
                 yield {
                     "size": seal["checkpoint"]["size"],
                     "authority": stamp["authority"],
                     "token": base64.b64encode(self._store.read(key)).decode("ascii"),
                     "chain_pem": chain.decode("ascii"),
+                    "crl_pem": lists.decode("ascii"),
                 }
 
     def _seal(self, batch_id: str) -> dict[str, Any]:

@@ -293,6 +293,7 @@ class SmallBag:
                 "authority": AUTHORITY,
                 "token": base64.b64encode(content).decode(),
                 "chain_pem": newest.tokens[key.replace(".tsr", ".chain.pem")].decode(),
+                "crl_pem": newest.tokens[key.replace(".tsr", ".crl.pem")].decode(),
             }
             for key, content in newest.tokens.items()
             if key.endswith(".tsr")

@@ -10,9 +10,12 @@ import shutil
 import subprocess
 import sys
 from copy import deepcopy
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from preservation import pipeline, settings
 from preservation.custody import SigningKey, TreeHead, sign_note
@@ -20,9 +23,12 @@ from preservation.errors import BadInput, Unavailable
 from preservation.model.canonical import canonical_json
 from preservation.model.findings import Severity
 from preservation.model.tables import row_digest
+from preservation.settings import AuthoritySettings, parse_networks
 from preservation.state import open_database
 from preservation.submission import add_agreement, add_organisation, submit
 from preservation.verify.receipt import check_receipt
+from tests.fakes.list_server import list_server
+from tests.fakes.time_stamp_forger import Forger, authority_that
 
 
 class Sender:
@@ -30,6 +36,8 @@ class Sender:
 
     def __init__(self, home: Path) -> None:
         self.home = pipeline.initialise(home).home
+        self.changes: dict[str, object] = {}
+        """What is other than in the home's settings."""
         for name in ("one", "two"):
             add_organisation(self._database, name, name=name)
             add_agreement(self._database, name, {})
@@ -40,7 +48,7 @@ class Sender:
 
     @property
     def settings(self):
-        return settings.load(self.home)
+        return replace(settings.load(self.home), **self.changes)
 
     def send(self, organisation: str, *texts: str) -> str:
         """Submit files with these words; the submission's identifier."""
@@ -90,6 +98,26 @@ def held(sent, tmp_path) -> tuple[Path, Path]:
     )
 
 
+@pytest.fixture(scope="module")
+def listed(tmp_path_factory):
+    """A proof under a token whose authority publishes a revocation list; and that authority."""
+    folder = tmp_path_factory.mktemp("listed")
+    with list_server() as server:
+        north = Forger(folder / "north", name="north", list_url=f"{server.url}/north.crl")
+        server.answers["/north.crl"] = north.revocation_list().public_bytes(Encoding.DER)
+        with authority_that(north.answer) as url:
+            sender = Sender(folder / "home")
+            sender.changes = {
+                "authorities": (AuthoritySettings(name="north", url=url, roots=north.roots),),
+                "allow_networks": parse_networks("127.0.0.0/8"),
+            }
+            submission = sender.send("one", "alpha")
+            sender.work()
+        pipeline.prove_receipt(sender.settings, submission)
+    (sender.settings.trust / "north.pem").write_bytes(north.roots.read_bytes())
+    return sender.returned(submission), sender.settings.trust, north
+
+
 def _broken(folder: Path, trust: Path) -> set[str]:
     return {finding.rule for finding in check_receipt(folder, trust).broken}
 
@@ -111,6 +139,21 @@ def test_the_verifier_beside_the_receipt_accepts_it_without_our_code(held):
     done = _alone(*held)
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_proof_brings_the_revocation_lists_that_its_tokens_are_judged_by(listed, tmp_path):
+    returned, trust, north = listed
+    revoked = north.revocation_list(revoked_at=datetime.now(UTC)).public_bytes(Encoding.PEM).decode()
+    seen = {}
+    for name, lists in {"kept": None, "none": "", "revoking": revoked, "torn": revoked[:200]}.items():
+        folder = shutil.copytree(returned, tmp_path / name)
+        document = json.loads((folder / "proof.json").read_bytes())
+        for token in document["tokens"]:
+            token["crl_pem"] = token["crl_pem"] if lists is None else lists
+        (folder / "proof.json").write_bytes(canonical_json(document))
+        seen[name] = check_receipt(folder, trust).exit_code, _alone(folder, trust).returncode
+
+    assert seen == {"kept": (0, 0), "none": (4, 4), "revoking": (1, 1), "torn": (4, 4)}
 
 
 def test_the_commands_of_the_guide_check_the_folder_that_goes_back(held):

@@ -71,6 +71,8 @@ class GivenToken:
     authority: str
     response: bytes
     chain_pem: bytes
+    lists_pem: bytes
+    """Revocation lists; empty where none was had."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +185,8 @@ def _token(entry: Mapping[str, Any]) -> GivenToken:
         authority=authority,
         response=strict_base64(text_in(entry, "token")),
         chain_pem=text_in(entry, "chain_pem").encode(),
+        # Proofs of before the first release have none.
+        lists_pem=text_in(entry, "crl_pem").encode() if "crl_pem" in entry else b"",
     )
 
 

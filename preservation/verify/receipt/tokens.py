@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
+
+from cryptography import x509
 
 from preservation.custody import CLOCK_TOLERANCE
 from preservation.errors import TokenRejected
 from preservation.timestamp import Expectation, TokenFacts, check_token, read_lists, read_roots
+from preservation.timestamp.revocation import distribution_points, fault_of
 from preservation.verify.receipt.finding import Check
 from preservation.verify.receipt.parts import GivenToken, Proof
 from preservation.verify.trusted_files import read_trusted
@@ -40,12 +44,30 @@ def _facts(check: Check, proof: Proof, token: GivenToken) -> TokenFacts | None:
     if token.size not in proof.notes:
         check.broken("token", f"token over {token.size}", "a checkpoint here", "none")
         return None
-    expectation = Expectation(authority=token.authority, lists_pem=_later_lists(check, token.authority))
+    lists_pem = _later_lists(check, token.authority) + token.lists_pem
+    expectation = Expectation(authority=token.authority, lists_pem=lists_pem)
     try:
-        return check_token(token.response, proof.notes[token.size], roots, expectation)
+        facts = check_token(token.response, proof.notes[token.size], roots, expectation)
     except TokenRejected as error:
         check.broken("token", f"checkpoint {token.size}", "a token over it", error.message)
         return None
+    _judge_revocation(check, token.authority, facts, read_lists(lists_pem))
+    return facts
+
+
+def _judge_revocation(
+    check: Check, authority: str, facts: TokenFacts, lists: Sequence[x509.CertificateRevocationList]
+) -> None:
+    """Whether anybody can say of each certificate that it wasn't revoked when the token was made."""
+    for link in facts.links:
+        if any(fault_of(known, link, facts.gen_time) is None for known in lists):
+            continue
+        subject = f"{authority}, {link.certificate.subject.rfc4514_string()}"
+        expected = "a revocation list for its certificate"
+        if distribution_points(link.certificate):
+            check.gap("revocation-unknown", subject, expected, "none that was in force then")
+        else:
+            check.note("no-revocation-list", subject, expected, "its certificate names none")
 
 
 def _later_lists(check: Check, authority: str) -> bytes:
