@@ -24,6 +24,9 @@ Within 15 bits an eighth of pictures turned by 5 degrees have none, within 20 on
 _IN_PLACE = np.eye(2, 3)
 _LEAST_DECIDING = 12
 """Features that follow the map of a part that is joined without a person."""
+_FEW, _SMALL, _LEAST_CORRELATION = 8, 400, 830
+"""Fewer features than this that put a picture into less than two fifths of another (per mille) agree by
+chance in one of a million pairs; then the two also have to correlate (per mille)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +85,7 @@ def _placed(left: Portrait, right: Portrait) -> Edge | None:
     if placement is None:
         return None
     agreement = agreement_of(greys[0], greys[1], placement.map)
-    if not is_shown(agreement):
+    if not is_shown(agreement) or is_chance(placement, agreement):
         return None
     tier = _tier(agreement, left, right) if placement.inliers >= _LEAST_DECIDING else Tier.REVIEW
     return Edge(
@@ -95,6 +98,12 @@ def _placed(left: Portrait, right: Portrait) -> Edge | None:
         right_view=WHOLE,
         detail={**_told(placement), **agreement.detail()},
     )
+
+
+def is_chance(placement: Placement, agreement: Agreement) -> bool:
+    """Whether so little speaks for the map that it may come about between any two pictures."""
+    is_slight = placement.inliers < _FEW and min(agreement.overlap) < _SMALL
+    return is_slight and agreement.correlation < _LEAST_CORRELATION
 
 
 def _tier(agreement: Agreement, left: Portrait, right: Portrait) -> Tier:

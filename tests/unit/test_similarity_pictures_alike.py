@@ -15,14 +15,16 @@ from hypothesis import strategies as st
 
 from preservation.similarity.columns import Signals
 from preservation.similarity.edges import Edge, Relation, Signal, Tier
+from preservation.similarity.geometry import Placement
 from preservation.similarity.hashes import distance_bits
 from preservation.similarity.join import RADIUS_BITS
 from preservation.similarity.kernels import measured
-from preservation.similarity.parts_alike import VOTING_BITS, part_between
+from preservation.similarity.parts_alike import VOTING_BITS, is_chance, part_between
 from preservation.similarity.picture_signals import picture_signals
 from preservation.similarity.pictures import Picture
 from preservation.similarity.pictures_alike import PictureComparison
 from preservation.similarity.portraits import Portrait, Portraits
+from preservation.similarity.tiles import Agreement
 from preservation.similarity.whole_pictures import copy_between
 from tests.fakes.scenes import (
     Grey,
@@ -209,6 +211,31 @@ def test_unlike_photographs_have_no_edge():
     comparison = PictureComparison(all_of_them)
 
     assert [*comparison.copies(all_of_them), *comparison.parts(all_of_them)] == []
+
+
+@pytest.mark.parametrize(
+    ("inliers", "overlap", "correlation", "seen"),
+    [
+        (7, (240, 994), 652, True),
+        (6, (1000, 312), 824, True),
+        (8, (240, 994), 652, False),
+        (7, (400, 994), 652, False),
+        (6, (312, 1000), 830, False),
+    ],
+)
+def test_a_few_features_in_a_small_part_are_chance_unless_it_correlates(
+    inliers, overlap, correlation, seen
+):
+    agreement = Agreement(
+        differing=(),
+        overlap=overlap,
+        coverage=overlap,
+        evidence=overlap,
+        correlation=correlation,
+        worst=0,
+    )
+
+    assert is_chance(Placement(inliers=inliers, map=np.eye(2, 3)), agreement) is seen
 
 
 def test_without_the_small_grey_picture_a_person_decides():
