@@ -75,8 +75,10 @@ def _may_be_unsealed(key: str, seals: SealReading) -> bool:
 
 
 def _is_fully_stamped(size: int, seals: SealReading) -> bool:
+    """Whether none of the seals that share the checkpoint of *size* may have a further edition."""
     newest = [editions[-1] for editions in seals.seals.values()]
-    return any(seal.checkpoint_size == size and not seal.awaits_answers for seal in newest)
+    own = [seal.awaits_answers for seal in newest if seal.checkpoint_size == size]
+    return bool(own) and not any(own)
 
 
 def _judge_blob(examination: Examination, key: str) -> None:

@@ -26,6 +26,8 @@ class Calendar:
         self.proofs: dict[str, bytes] = {}
         self.headers: dict[int, bytes] = {}
         self.digests: list[bytes] = []
+        self.asked: list[str] = []
+        """Promises that somebody wanted to see kept."""
 
     def submit(self, digest: bytes) -> bytes:
         self.digests.append(digest)
@@ -66,6 +68,7 @@ def calendar_server():
             self._say(200, calendar.submit(digest) if self.path == "/digest" else b"")
 
         def do_GET(self):
+            calendar.asked.append(self.path)
             proof = calendar.proofs.get(self.path.removeprefix("/timestamp/"))
             self._say(404 if proof is None else 200, proof or b"Pending confirmation")
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import timedelta
+from itertools import count
 
 import pytest
 
-from preservation import pipeline
+from preservation import clock, pipeline
 from preservation.errors import StoreConflict
 from preservation.manifest import newest_seals
 from preservation.model.digests import sha256_of
@@ -18,12 +21,18 @@ from preservation.pipeline.held_stamps import list_timestamps
 from preservation.pipeline.places import Place
 from preservation.pipeline.sealing.rows import blob_key
 from preservation.settings import AuthoritySettings, StorageSettings
+from preservation.store.disk import DiskStore
 from preservation.verify import verify_archive
+from tests.fakes.calendar import calendar_server
 from tests.fakes.own_home import LIMITS, OwnHome
 from tests.fakes.time_stamp_forger import Forger, authority_that
 
 NAMES = ("north", "south")
 ITEMS = 5
+
+
+class Killed(BaseException):
+    """The process ends here."""
 
 
 class Rounds(OwnHome):
@@ -39,7 +48,8 @@ class Rounds(OwnHome):
 
             def answer(query, name=name, forger=forger):
                 self.asked.append(name)
-                return b"" if name in self.silent else forger.answer(query)
+                silent = name in self.silent
+                return b"" if silent else forger.answer(query, gen_time=clock.now())
 
             roots = self.settings.trust / f"{name}.pem"
             roots.write_bytes(forger.roots.read_bytes())
@@ -53,10 +63,35 @@ class Rounds(OwnHome):
         folder.mkdir()
         files = [folder / f"{number}.txt" for number in range(count)]
         for file in files:
-            file.write_text(f"the content of {file.name}")
+            file.write_text(f"the content of {file}")
         answer = self.submit(*map(str, files))
         self.characterise(self.capture())
         return answer
+
+    def die(self, at: str, act=pipeline.seal_ready, *, after: int = 1) -> None:
+        """Do *act* up to the store's write to the *after*-th key that begins and ends as *at*."""
+        start, _, end = at.partition("*")
+        writes = count(1)
+
+        def deadly(write):
+            def deadly_write(store, key, *content):
+                answer = write(store, key, *content)
+                if key.startswith(start) and key.endswith(end) and next(writes) == after:
+                    raise Killed
+                return answer
+
+            return deadly_write
+
+        with pytest.MonkeyPatch.context() as places:
+            for name in ("put", "put_file", "take_file", "claim"):
+                places.setattr(DiskStore, name, deadly(getattr(DiskStore, name)))
+            with pytest.raises(Killed):
+                act(self.settings)
+
+    def is_clear(self) -> bool:
+        """Whether no work is left behind."""
+        folders = ("rounds", "batches", "captures")
+        return not any(any((self.settings.work / name).glob("*")) for name in folders)
 
     @property
     def store(self):
@@ -143,3 +178,106 @@ def test_a_batch_that_can_not_be_published_leaves_those_before_it_sealed(rounds,
         pipeline.seal_ready(rounds.settings)
 
     assert len(list(newest_seals(rounds.store))) == 2
+
+
+def test_a_seal_names_what_was_logged_even_if_the_staged_files_were_lost(rounds, tmp_path):
+    rounds.take(tmp_path / "files")
+    rounds.die("log/checkpoints/*")
+    shutil.rmtree(rounds.settings.work / "batches")
+
+    sealed = pipeline.seal_ready(rounds.settings)
+
+    assert len(sealed) == 3
+    assert rounds.verdict().verdict == "proven"
+
+
+def test_what_a_sealer_left_after_a_seal_is_cleared_by_the_next(rounds, tmp_path, monkeypatch):
+    rounds.take(tmp_path / "files")
+
+    def die(*_):
+        raise Killed
+
+    with monkeypatch.context() as places:
+        places.setattr(pipeline.sealing._Sealer, "_clear", die)
+        with pytest.raises(Killed):
+            pipeline.seal_ready(rounds.settings)
+
+    assert len(pipeline.seal_ready(rounds.settings)) == 2
+    assert rounds.is_clear()
+    assert not any(path.is_file() for path in rounds.settings.inbox.rglob("*"))
+
+
+@pytest.mark.parametrize(
+    ("at", "after"),
+    [("log/checkpoints/*", 1), ("log/tokens/*/south.chain.pem", 2), ("batches/*timestamps.parquet", 2)],
+)
+def test_a_round_that_was_forgotten_gets_the_checkpoint_that_it_had(rounds, tmp_path, at, after):
+    rounds.take(tmp_path / "files")
+    rounds.die(at, after=after)
+    shutil.rmtree(rounds.settings.work / "rounds")
+    rounds.take(tmp_path / "more")
+
+    pipeline.seal_ready(rounds.settings)
+
+    sizes = [seal["checkpoint"]["size"] for seal in newest_seals(rounds.store)]
+    assert len(set(sizes[:3])) == 1
+    assert len(set(sizes)) == 2
+    assert rounds.verdict().verdict == "proven"
+    assert pipeline.audit(rounds.settings)["damaged"] == []
+
+
+def test_newer_entries_do_not_hide_that_tokens_came_late(rounds, tmp_path, monkeypatch):
+    rounds.take(tmp_path / "files")
+    rounds.die("log/entries/*", after=2)
+    real = clock.now
+    monkeypatch.setattr(clock, "now", lambda: real() + timedelta(hours=1))
+
+    pipeline.seal_ready(rounds.settings)
+
+    late = [{stamp["is_late"] for stamp in seal["timestamps"]} for seal in newest_seals(rounds.store)]
+    assert late == [{True}, {True}, {False}]
+    assert rounds.verdict().verdict == "proven"
+
+
+def test_a_seal_under_a_key_that_is_gone_stands(rounds, tmp_path):
+    rounds.take(tmp_path / "files")
+    rounds.die("seals/*")
+    pipeline.rotate_log_key(rounds.settings)
+    for retired in rounds.settings.keys.glob("log.????????.pem"):
+        retired.unlink()
+
+    pipeline.seal_ready(rounds.settings)
+
+    assert rounds.verdict().verdict == "proven"
+
+
+def test_a_calendar_without_a_block_is_asked_once_for_all_batches(rounds, tmp_path):
+    with calendar_server() as calendar:
+        rounds.settings = replace(rounds.settings, calendars=(calendar.url,))
+        rounds.take(tmp_path / "files")
+        pipeline.seal_ready(rounds.settings)
+
+        pipeline.stamp_pending(rounds.settings)
+
+        assert len(calendar.digests) == 1
+        assert len(calendar.asked) == 1
+
+
+def test_an_anchor_of_a_killed_run_is_no_stranger_while_one_of_the_seals_waits(rounds, tmp_path):
+    with calendar_server() as calendar:
+        rounds.settings = replace(rounds.settings, calendars=(calendar.url,))
+        rounds.silent = {"south"}
+        rounds.take(tmp_path / "files")
+        pipeline.seal_ready(rounds.settings)
+        rounds.silent.clear()
+        rounds.die("seals/*.2.json", pipeline.stamp_pending)
+        calendar.reach_block(900_000, int(clock.now().timestamp()))
+        pipeline.stamp_pending(rounds.settings)
+
+        # The first batch goes on from its second edition; the others are done with theirs.
+        rounds.die("log/tokens/*.3.ots", pipeline.stamp_pending)
+        killed = rounds.verdict()
+        pipeline.stamp_pending(rounds.settings)
+
+    assert killed.verdict == "incomplete", killed.findings
+    assert rounds.verdict().verdict == "proven"

@@ -23,8 +23,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from preservation import clock
-from preservation.custody import Checkpoint, EntryDraft, sign_document
-from preservation.errors import PreservationError
+from preservation.custody import CLOCK_TOLERANCE, Checkpoint, EntryDraft, sign_document
+from preservation.errors import LogBroken, PreservationError
 from preservation.manifest import seal_key
 from preservation.model.digests import sha256_of
 from preservation.model.vocabulary import Status
@@ -45,6 +45,7 @@ from preservation.pipeline.sealing.stamping import (
     publish_stamps,
     publish_table,
 )
+from preservation.pipeline.sealing.standing import has_standing_seal
 from preservation.pipeline.sealing.stored import stored_in_seal
 from preservation.pipeline.sealing.witnessing import witnessed_checkpoint
 from preservation.settings import Settings
@@ -106,6 +107,8 @@ class _Sealer:
         try:
             for batch in self._batches():
                 places[batch.batch_id] = self._logged(batch)
+                if self._ends_round(places[batch.batch_id][1]):
+                    break
         except PreservationError:
             if places:
                 self.seal(begin_round(self.settings, places))
@@ -125,15 +128,19 @@ class _Sealer:
                 batch_id=batch.batch_id, prefix=batch_prefix(batch.batch_id, batch.created_at)
             )
             table = publish_table(self.store, folder / f"{batch.batch_id}.parquet", own, answers)
-            staged = stage(self.settings, self.database, batch)
             place = ready.places[batch.batch_id]
-            document = self._document(staged, place, checkpoint, stamping, table)
-            signed = sign_document(document, self.keys.sealing_at(checkpoint.size))
-            self.store.put(seal_key(batch.batch_id, 1), signed)
+            files = self._packed(batch.batch_id, place[1]) | stamping.files | table
+            document = self._document(batch.batch_id, place, checkpoint, stamping, files)
+            key = seal_key(batch.batch_id, 1)
+            if not has_standing_seal(self.store, key, document, self.keys.chain.keys):
+                signer = self.keys.sealing_at(checkpoint.size)
+                self.store.put(key, sign_document(document, signer))
             remember(self.settings, checkpoint)
             self._note(batch, stamping)
             self._clear(batch.batch_id)
             self._progress(f"sealed batch {batch.batch_id}")
+        for batch_id in ready.places.keys() - {batch.batch_id for batch in unsealed}:
+            self._clear(batch_id)  # an earlier run sealed it, and may have ended before it cleared
         ready.close()
         return [batch.batch_id for batch in unsealed]
 
@@ -147,6 +154,15 @@ class _Sealer:
                 yield batch
             if not is_full:
                 return
+
+    def _ends_round(self, end: int) -> bool:
+        """Whether batches up to *end* have to be sealed by themselves.
+
+        An earlier run may have given them a checkpoint already. And if they were logged so long ago
+        that their tokens come late, newer entries under the same checkpoint would hide that.
+        """
+        is_late = clock.now() - self.desk.logged_at(end) > CLOCK_TOLERANCE
+        return end in self.log.checkpoint_sizes() or (is_late and self.log.size() == end)
 
     def _unsealed(self) -> Sequence[Any]:
         table = schema.seal_batch
@@ -182,19 +198,28 @@ class _Sealer:
                 said_at = clock.monotonic_s()
                 self._progress(f"published {done} of {len(staged.files)} files")
 
+    def _packed(self, batch_id: str, end: int) -> dict[str, dict[str, Any]]:
+        """The batch's files as its packing entry, its last, names them: a stage that was lost and built
+        again would name others.
+        """
+        [packing] = self.log.entries(end - 1, end)
+        if packing.event_key != f"packing:{batch_id}":
+            msg = f"Entry {packing.index} isn't the packing of batch {batch_id}."
+            raise LogBroken(msg, remedy="Nothing was sealed. Run 'preserve verify'.")
+        files: dict[str, dict[str, Any]] = packing.body["files"]
+        return files
+
     def _document(
         self,
-        staged: Stage,
+        batch_id: str,
         place: tuple[int, int],
         checkpoint: Checkpoint,
         stamping: Stamping,
-        table: dict[str, dict[str, Any]],
+        files: dict[str, dict[str, Any]],
     ) -> dict[str, Any]:
-        files = {f.key: {"sha256": f.sha256, "size_bytes": f.size_bytes} for f in staged.files}
-        files |= staged.named | stamping.files | table
         return {
             "version": 1,
-            "batch_id": staged.batch_id,
+            "batch_id": batch_id,
             "log": {"origin": self.settings.log_origin, "start": place[0], "end": place[1]},
             "checkpoint": {
                 "key": checkpoint.key,

@@ -28,6 +28,8 @@ class AnchorJob:
     edition: int
     earlier: tuple[Mapping[str, Any], ...]
     """Anchors of the edition before, as in its seal."""
+    refusals: Mapping[str, str]
+    """Calendar to what it said a moment ago instead of a proof for this checkpoint: it isn't asked."""
 
 
 def is_open(anchor: Mapping[str, Any]) -> bool:
@@ -74,6 +76,8 @@ def _advanced(settings: Settings, store: ObjectStore, job: AnchorJob, known: dic
     message, key = job.checkpoint.body, _next_key(job, known)
     if store.has(key):  # an earlier run published it before it was lost itself
         proof: bytes | None = store.read(key)
+    elif known["calendar"] in job.refusals:
+        return {**known, "detail": job.refusals[known["calendar"]]}, {}
     elif known["key"] is None:
         proof = anchors.submit(known["url"], message)
     else:

@@ -32,8 +32,8 @@ from preservation.state import reading, schema
 LACKING = ("pending", "partial")
 
 Refusals = defaultdict[int, dict[str, str]]
-"""Size of a checkpoint to authority to what it said instead of a token: batches that share a checkpoint
-don't ask again for one another.
+"""Size of a checkpoint to authority or calendar to what it said instead of anything new: batches that
+share a checkpoint don't ask again for one another.
 """
 
 
@@ -102,7 +102,7 @@ def _stamp(desk: Desk, batch: Any, seal: dict[str, Any], edition: int, refusals:
     answers = ask_authorities(desk.settings, desk.store, folder, job)
     refusals[size] |= {
         row["authority"]: row["detail"] for row in answers["rows"] if row["status"] == PENDING
-    }
+    } | {anchor["calendar"]: anchor["detail"] for anchor in answers["anchors"] if anchor["detail"]}
     if answers["tokens"]:
         stamping = publish_stamps(desk.store, folder, job, answers)
         own = StampedBatch(

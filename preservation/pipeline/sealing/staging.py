@@ -52,8 +52,6 @@ class Stage:
     batch_id: str
     folder: Path
     files: tuple[StagedFile, ...]
-    named: dict[str, dict[str, Any]]
-    """Files that lie in the archive already and belong to this batch: key to size and SHA-256."""
     drafts: tuple[dict[str, Any], ...]
     """Log entries, as the arguments of `custody.EntryDraft`."""
 
@@ -82,7 +80,6 @@ def stage(settings: Settings, database: Database, batch: Any) -> Stage:
         files=tuple(
             StagedFile(**{**entry, "path": folder / entry["path"]}) for entry in document["files"]
         ),
-        named=document.get("named", {}),
         drafts=tuple({**d, "event_at": parse_instant(d["event_at"])} for d in document["drafts"]),
     )
 
@@ -106,9 +103,9 @@ def _build(settings: Settings, database: Database, batch: Any, folder: Path) -> 
     blobs = packer.blobs | protector.blobs
     files |= {rows.blob_key(sha256): path for sha256, path in blobs.items()}
     staged = [_staged(key, path, folder) for key, path in sorted(files.items())]
-    named = founding_files(contents.event_details)
-    packing = _packing_draft(batch, [*staged, *_as_staged(named)], contents)
-    return {"files": staged, "named": named, "drafts": [*contents.drafts(), packing]}
+    founding = founding_files(contents.event_details)
+    packing = _packing_draft(batch, [*staged, *_as_staged(founding)], contents)
+    return {"files": staged, "drafts": [*contents.drafts(), packing]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,8 +250,8 @@ def _packing_draft(batch: Any, staged: list[dict[str, Any]], contents: _Contents
     }
 
 
-def _as_staged(named: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{"key": key, **facts} for key, facts in sorted(named.items())]
+def _as_staged(files: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"key": key, **facts} for key, facts in sorted(files.items())]
 
 
 def _staged(key: str, path: Path, folder: Path) -> dict[str, Any]:

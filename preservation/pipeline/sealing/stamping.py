@@ -19,6 +19,7 @@ from preservation.model.digests import fixity_of_file, sha256_of
 from preservation.model.tables import TIMESTAMPS, Row
 from preservation.pipeline import spool
 from preservation.pipeline.sealing.anchoring import AnchorJob, ask_calendars
+from preservation.pipeline.sealing.standing import standing_table
 from preservation.pipeline.sealing.token_rows import (
     ACCEPTED,
     PENDING,
@@ -114,12 +115,17 @@ class StampJob:
     earlier_anchors: tuple[Mapping[str, Any], ...] = ()
     """Anchors of the edition before, as in its seal."""
     refusals: Mapping[str, str] = field(default_factory=dict)
-    """Authority to what it said a moment ago instead of a token for this checkpoint: it isn't asked."""
+    """Authority or calendar to what it said a moment ago instead of anything new: it isn't asked."""
 
     @property
     def anchoring(self) -> AnchorJob:
         """What there is to do for calendars."""
-        return AnchorJob(checkpoint=self.checkpoint, edition=self.edition, earlier=self.earlier_anchors)
+        return AnchorJob(
+            checkpoint=self.checkpoint,
+            edition=self.edition,
+            earlier=self.earlier_anchors,
+            refusals=self.refusals,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +178,9 @@ def publish_table(
 ) -> dict[str, dict[str, Any]]:
     """Store the batch's timestamps table, which is made at *path*; archive key to size and SHA-256."""
     rows = [as_row({**row, "batch_id": batch.batch_id}) for row in answers["rows"]]
+    standing = standing_table(store, batch.table_key, rows)
+    if standing is not None:
+        return {batch.table_key: {"sha256": sha256_of(standing), "size_bytes": len(standing)}}
     write_table(path, TIMESTAMPS, rows)
     return {batch.table_key: _publish(store, batch.table_key, path)}
 
