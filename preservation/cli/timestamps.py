@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -105,10 +106,17 @@ def _print(shown: list[HeldStamp], anchors: list[dict[str, Any]]) -> None:
         }
         for stamp in shown
     ]
-    print_table(rows, _COLUMNS)
-    for stamp in shown:
-        if stamp.detail:
-            click.echo(f"{stamp.checkpoint_size}: {stamp.detail}")
+    print_table(_once(rows), _COLUMNS)
+    for said in dict.fromkeys(
+        f"{stamp.checkpoint_size}: {stamp.detail}" for stamp in shown if stamp.detail
+    ):
+        click.echo(said)
     if anchors:
         click.echo("")
-        print_table(anchors, ("checkpoint_size", "calendar", "status", "key", "detail"))
+        columns = ("checkpoint_size", "calendar", "status", "key", "detail")
+        print_table(_once({name: anchor[name] for name in columns} for anchor in anchors), columns)
+
+
+def _once(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """*rows* without repetition: batches that share a checkpoint share what is over it."""
+    return list({tuple(row.values()): row for row in rows}.values())

@@ -49,6 +49,10 @@ class SealedBatches:
         """Size of its checkpoint."""
         return int(self._seal(batch_id)["checkpoint"]["size"])
 
+    def token_count(self, batch_id: str) -> int:
+        """How many tokens its seal names: of two over one checkpoint, one may be an edition behind."""
+        return sum(stamp["token_key"] is not None for stamp in self._seal(batch_id)["timestamps"])
+
     def tokens(self, batch_id: str) -> Iterator[dict[str, Any]]:
         """The tokens over its checkpoint, with the certificates that they were accepted under and the
         revocation lists that were had.

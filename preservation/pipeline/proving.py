@@ -80,7 +80,8 @@ class Prover:
         named = {submission.sealed_batch_id, *(row.sealed_batch_id for row in items)}
         batches = sorted(batch_id for batch_id in named if batch_id in self._sealed)
         rows, lines = self._gathered(submission.submission_id, batches)
-        stated = {self._sealed.size_of(name): name for name in (*batches, self._sealed.newest)}
+        names = sorted((*batches, self._sealed.newest), key=self._sealed.token_count)
+        stated = {self._sealed.size_of(name): name for name in names}
         sizes, newest = sorted(stated), max(stated)
         lines |= self._rotations(sizes)
         return {

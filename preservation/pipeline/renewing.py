@@ -61,10 +61,12 @@ def require_renewed(settings: Settings) -> None:
 
 
 def _renewable(settings: Settings) -> list[HeldStamp]:
+    """What expires soon, each token once however many batches share it."""
     now = clock.now()
     due = expiring(list_timestamps(settings), settings.renew_before_days)
     # What has expired can't be renewed any more (RFC 4998 5.2).
-    return [stamp for stamp in due if not stamp.expires_before(now)]
+    left = [stamp for stamp in due if not stamp.expires_before(now)]
+    return list({stamp.token_key: stamp for stamp in left}.values())
 
 
 def _somebody_lasts_longer(settings: Settings, due: Sequence[HeldStamp], progress: Progress) -> bool:

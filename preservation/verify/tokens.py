@@ -57,6 +57,15 @@ class TokenJudge:
         is_known = claim.checkpoint_size in self.reading.heads
         if claim.key not in examination.named or examination.is_blamed(claim.key) or not is_known:
             return None
+        shared = self.time.shared_at(claim.checkpoint_size)
+        facts = shared.get((claim.key, claim.authority)) or self._facts(claim)
+        if facts is not None:
+            shared[claim.key, claim.authority] = facts
+            self._judge_facts(claim, facts)
+        return facts
+
+    def _facts(self, claim: TokenClaim) -> TokenFacts | None:
+        examination = self.examination
         roots = _roots(examination, claim.authority)
         if roots is None:
             return None
@@ -74,7 +83,6 @@ class TokenJudge:
             examination.broken("token", claim.key, expected, error.message)
             return None
         examination.counts["tokens"] += 1
-        self._judge_facts(claim, facts)
         self.time.accepted(claim.key, claim.authority, facts, read_lists(lists_pem))
         return facts
 

@@ -47,6 +47,7 @@ class TrustedTime:
     """Whether the log has spoken of a token: what is logged later is younger than that."""
     batches: Counter[frozenset[bool]] = field(default_factory=Counter)
     """Batches by the kinds of their tokens: True stands for a test authority."""
+    _shared: dict[int, dict[tuple[str, str], TokenFacts]] = field(default_factory=dict)
     _certificates: dict[bytes, _SeenCertificate] = field(default_factory=dict)
     _lists: dict[bytes, x509.CertificateRevocationList] = field(default_factory=dict)
     """By fingerprint: those that are the newest for some certificate."""
@@ -59,6 +60,14 @@ class TrustedTime:
         if any(has_independent):
             return "partly independent"
         return "test authority only" if any(self.batches) else "none"
+
+    def shared_at(self, size: int) -> dict[tuple[str, str], TokenFacts]:
+        """Facts by key and authority of tokens over the checkpoint of *size*: batches that were sealed
+        together share them. Those of the two checkpoints that came last are kept.
+        """
+        if size not in self._shared:
+            self._shared = {**dict([*self._shared.items()][-1:]), size: {}}
+        return self._shared[size]
 
     def accepted(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -11,8 +12,10 @@ from datetime import timedelta
 from itertools import count
 
 import pytest
+from click.testing import CliRunner
 
 from preservation import clock, pipeline
+from preservation.cli import preserve
 from preservation.errors import StoreConflict
 from preservation.manifest import newest_seals
 from preservation.model.digests import sha256_of
@@ -281,3 +284,31 @@ def test_an_anchor_of_a_killed_run_is_no_stranger_while_one_of_the_seals_waits(r
 
     assert killed.verdict == "incomplete", killed.findings
     assert rounds.verdict().verdict == "proven"
+
+
+def test_shared_tokens_are_counted_and_listed_once(rounds, tmp_path):
+    rounds.take(tmp_path / "files")
+    pipeline.seal_ready(rounds.settings)
+    rounds.settings = replace(rounds.settings, renew_before_days=365)
+
+    listed = CliRunner().invoke(preserve, ["timestamps", "--home", str(rounds.settings.home)])
+    renewed = pipeline.renew_timestamps(rounds.settings)
+
+    # Two over the founding checkpoint, two over that of the round.
+    assert rounds.verdict().counts["tokens"] == 4
+    assert listed.output.count("accepted") == 4
+    assert renewed["expiring"] == len(set(renewed["left"])) == len(renewed["left"]) == 4
+
+
+def test_a_receipt_brings_every_token_over_its_checkpoint(rounds, tmp_path):
+    rounds.silent = {"south"}
+    answer = rounds.take(tmp_path / "files")
+    pipeline.seal_ready(rounds.settings)
+    rounds.silent.clear()
+    rounds.die("seals/*.2.json", pipeline.stamp_pending)
+
+    path, _ = pipeline.prove_receipt(rounds.settings, answer.submission_id)
+
+    assert len(list(rounds.store.keys("seals/"))) == 4
+    tokens = json.loads(path.read_bytes())["tokens"]
+    assert sorted(token["authority"] for token in tokens) == sorted(NAMES)
