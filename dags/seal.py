@@ -1,7 +1,8 @@
 """Seal: turn what was captured into evidence.
 
-Every 15 minutes, and when `capture` announces described batches. Writes the manifests, appends to
-the custody log, signs a checkpoint, gets time-stamp tokens and writes the seal: the commit point.
+Every 15 minutes, and when `capture` announces described batches. Writes the manifests and appends to
+the custody log, batch after batch; then signs one checkpoint for all of them, gets one time-stamp token
+of each authority and writes each batch's seal: the commit point.
 One run at a time, because the log has one writer.
 
 Safe to re-run: always. Before the seal nothing is evidence, after it nothing changes; a run that was
