@@ -165,17 +165,24 @@ class _Copying:
             key: self._copy_all(file for file in files if not _AFTER_LOG.fullmatch(file.key))
             for key, files in named.items()
         }
-        is_log_whole = True
-        for (_, smallest), files in zip(_OWN_FILES, own, strict=True):
-            ready = [file for file in files if smallest(file.key) <= size]
-            # One after the other: a segment must never stand there without the one before it.
-            is_log_whole &= self._copy_all(ready, at_once=1)
-            files[:] = [file for file in files if smallest(file.key) > size]
+        is_log_whole = self._copy_log(size, own)
         for seal in seals:
             late = (file for file in named[seal.key] if _AFTER_LOG.fullmatch(file.key))
             is_whole[seal.key] &= self._copy_all(late)
             if is_log_whole and is_whole[seal.key] and self._copy_all([seal]):
                 self.seals, self.newest_seal, self.checkpoint_size = self.seals + 1, seal.key, size
+
+    def _copy_log(self, size: int, own: list[list[NamedFile]]) -> bool:
+        """Copy the log up to *size*, one file after the other, and stop at the first that is left out.
+
+        A segment must never stand there without the one before it.
+        """
+        for (_, smallest), files in zip(_OWN_FILES, own, strict=True):
+            for file in [file for file in files if smallest(file.key) <= size]:
+                if not self._copy_all([file], at_once=1):
+                    return False
+                files.remove(file)
+        return True
 
     def _copy_all(self, files: Iterable[NamedFile], at_once: int = _COPIES_AT_ONCE) -> bool:
         """Whether each of them is there now; those that aren't are noted."""

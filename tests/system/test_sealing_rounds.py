@@ -16,12 +16,12 @@ from click.testing import CliRunner
 
 from preservation import clock, pipeline
 from preservation.cli import preserve
-from preservation.errors import StoreConflict
+from preservation.errors import StoreConflict, StoreUnavailable
 from preservation.manifest import newest_seals
 from preservation.model.digests import sha256_of
 from preservation.pipeline.archive import open_archive
 from preservation.pipeline.held_stamps import list_timestamps
-from preservation.pipeline.places import Place
+from preservation.pipeline.places import Place, store_of
 from preservation.pipeline.sealing.rows import blob_key
 from preservation.settings import AuthoritySettings, StorageSettings
 from preservation.store.disk import DiskStore
@@ -312,3 +312,26 @@ def test_a_receipt_brings_every_token_over_its_checkpoint(rounds, tmp_path):
     assert len(list(rounds.store.keys("seals/"))) == 4
     tokens = json.loads(path.read_bytes())["tokens"]
     assert sorted(token["authority"] for token in tokens) == sorted(NAMES)
+
+
+def test_a_copy_that_breaks_off_has_no_segment_without_the_one_before(rounds, tmp_path, monkeypatch):
+    rounds.settings = replace(rounds.settings, limits=replace(LIMITS, seal_items=1))
+    rounds.take(tmp_path / "files")
+    pipeline.seal_ready(rounds.settings)
+    segments = list(rounds.store.keys("log/entries/"))
+    real = DiskStore.put_file
+
+    def put_file(store, key, *content):
+        if key == segments[2]:
+            raise StoreUnavailable("It is away for a moment.")
+        real(store, key, *content)
+
+    with monkeypatch.context() as places:
+        places.setattr(DiskStore, "put_file", put_file)
+        with pytest.raises(StoreUnavailable):
+            pipeline.replicate(rounds.settings)
+    copied = list(store_of(rounds.settings, Place.REPLICA).keys("log/"))
+
+    assert copied == segments[:2]
+    assert pipeline.replicate(rounds.settings)["seals"] == ITEMS
+    assert pipeline.audit(rounds.settings, place=Place.REPLICA)["damaged"] == []
