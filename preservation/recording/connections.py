@@ -39,7 +39,9 @@ class _Found:
     pieces: array[int] = field(default_factory=lambda: array("Q"))
     """Of each: where its payload ends, its size, its stamp in microseconds, and who sent it."""
     expected: dict[Side, int] = field(default_factory=dict)
+    carried_bytes: int = 0
     ends: list[tuple[Side, End]] = field(default_factory=list)
+    bytes_before_end: int | None = None
     is_cut: bool = False
 
 
@@ -92,8 +94,11 @@ def _follow(connection: _Found, block: Block, packet: Packet, segment: Segment) 
             raise unreadable(block.offset, "bytes of a connection are missing")
         behind = block.offset + PACKET_DATA_OFFSET + len(packet.data)
         connection.pieces.extend((behind, len(segment.payload), stamp_of(packet), _SIDES.index(side)))
+        connection.carried_bytes += len(segment.payload)
     for flag, end in ((Flags.FIN, End.CLOSED), (Flags.RST, End.RESET)):
         if segment.flags & flag:
+            if not connection.ends:
+                connection.bytes_before_end = connection.carried_bytes
             connection.ends.append((side, end))
     counted = len(segment.payload) + bool(segment.flags & (Flags.SYN | Flags.FIN))
     connection.expected[side] = (expected + counted) & 0xFFFFFFFF
@@ -107,6 +112,7 @@ def _connection(path: Path, found: _Found) -> RecordedConnection:
         began_at=found.began_at,
         chunks=lambda: _chunks(path, found.pieces),
         ends=tuple(found.ends),
+        bytes_before_end=found.bytes_before_end,
         is_cut=found.is_cut,
     )
 

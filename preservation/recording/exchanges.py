@@ -143,6 +143,9 @@ def _ending(connection: RecordedConnection, facts: TlsFacts | None) -> Ending:
     if connection.is_cut:
         return _CUT
     ending = _ENDINGS[connection.ends[0]] if connection.ends else _OPEN
+    if facts is not None and facts.is_closed_by_server:
+        # RFC 8446 6.1: nothing comes after it, whoever ends the connection then.
+        ending = replace(ending, is_orderly=True)
     if facts is None or not facts.faults or ending.truncated == "reset":
         return ending
     if any(fault.kind is TlsFaultKind.UNDECODABLE for fault in facts.faults):

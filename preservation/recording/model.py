@@ -53,6 +53,8 @@ class RecordedConnection:
     """All bytes of both sides in the order of arrival; may be called again."""
     ends: tuple[tuple[Side, End], ...] = ()
     """How the sides ended it, in order; empty if it was open to the last."""
+    bytes_before_end: int | None = None
+    """How many bytes of both sides came before the first of *ends*; null: all."""
     is_cut: bool = False
     """True: the recording stopped at its limit while the connection went on."""
 
@@ -111,6 +113,8 @@ class TlsFacts:
     """Alerts of either side, in order, like ``client: certificate_unknown``; ``server: close_notify``
     is the orderly end.
     """
+    is_closed_by_server: bool = False
+    """True: the server said ``close_notify`` before the client ended the connection in any way."""
     faults: tuple[TlsFault, ...] = ()
 
     @property

@@ -49,6 +49,7 @@ class PlainStream:
     def __iter__(self) -> Iterator[Chunk]:
         self._begin()
         chunks = (chunk for chunk in self._connection.chunks() if chunk.data)
+        left = self._connection.bytes_before_end
         for chunk in chunks:
             is_first_byte = not self._is_tls
             if is_first_byte and (chunk.side, chunk.data[0]) != (Side.CLIENT, ContentType.HANDSHAKE):
@@ -56,6 +57,9 @@ class PlainStream:
                 yield from chunks
                 return
             self._is_tls = True
+            if left is not None:
+                left -= len(chunk.data)
+                self._handshake.is_ended = left < 0
             yield from self._fed(chunk)
         if self._is_tls:
             yield from self._finished()

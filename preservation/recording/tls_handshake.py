@@ -36,6 +36,8 @@ class Handshake:
         self.halves = {side: Half(side) for side in Side}
         self.early: EarlyData | None = None
         self.faults: list[TlsFault] = []
+        self.is_ended = False
+        """True: a side has ended the connection below TLS."""
         self._key_log = key_log
         self._client: ClientHello | None = None
         self._server: ServerHello | None = None
@@ -46,6 +48,7 @@ class Handshake:
         self._is_full = False
         self._is_resumed = False
         self._alerts: list[str] = []
+        self._is_closed_by_server = False
 
     @property
     def facts(self) -> TlsFacts:
@@ -61,6 +64,7 @@ class Handshake:
             certificates=self._certificates,
             certificate_fault=self._certificate_fault,
             alerts=tuple(self._alerts),
+            is_closed_by_server=self._is_closed_by_server,
             faults=tuple(self.faults),
         )
 
@@ -95,6 +99,9 @@ class Handshake:
             raise Undecodable("an alert of another length than two bytes")
         self._alerts.append(f"{half.side}: {name}")
         half.is_closed |= name == CLOSE_NOTIFY
+        server, client = self.halves[Side.SERVER], self.halves[Side.CLIENT]
+        is_first = server.is_closed and not client.is_closed and not self.is_ended
+        self._is_closed_by_server |= half is server and is_first
 
     def change_cipher(self, half: Half) -> None:
         """Take a ChangeCipherSpec of *half* (RFC 5246 7.1)."""

@@ -549,6 +549,43 @@ def test_only_what_can_t_be_decrypted_is_malformed(tmp_path, answer, last, end, 
     assert ("TLS: " in exchange.detail) == (truncated in {"disconnect", "malformed"})
 
 
+NOTIFY = b"\1\0"
+LEFT = ((Side.CLIENT, End.CLOSED),)
+
+
+@pytest.mark.parametrize(
+    ("turns", "ends_after", "ends", "truncated"),
+    [
+        ((Side.SERVER,), 1, LEFT, None),
+        ((Side.SERVER, Side.CLIENT), 2, LEFT, None),
+        ((Side.SERVER,), 1, ((Side.CLIENT, End.RESET),), None),
+        ((Side.SERVER,), 1, ((Side.SERVER, End.RESET),), None),
+        ((Side.SERVER,), 1, (), None),
+        ((Side.CLIENT, Side.SERVER), 2, LEFT, "disconnect"),
+        ((Side.SERVER,), 0, LEFT, "disconnect"),
+        ((), 0, LEFT, "disconnect"),
+    ],
+    ids=[
+        *("server-waits", "both-notify", "client-resets", "server-resets", "still-open"),
+        *("client-notifies-first", "client-leaves-first", "no-notify"),
+    ],
+)
+def test_a_body_until_close_ends_with_the_servers_close_notify(
+    tmp_path, turns, ends_after, ends, truncated
+):
+    forge = Forge().shaken().says(Side.CLIENT, REQUEST).says(Side.SERVER, UNTIL_CLOSE)
+    said = len(forge.chunks)
+    for side in turns:
+        forge.says(side, NOTIFY, kind=ALERT)
+    carried = sum(len(chunk.data) for chunk in forge.chunks[: said + ends_after])
+    connection = recorded(forge.chunks, ends=ends, bytes_before_end=carried if ends else None)
+
+    decoded = decode(connection, forge.key_log, lambda: tmp_path / "body")
+
+    (exchange,) = decoded.exchanges
+    assert exchange.truncated == truncated
+
+
 def test_no_key_log_is_a_fault_and_the_hello_is_read():
     talk = _talk(*_contexts())
 

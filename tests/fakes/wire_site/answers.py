@@ -23,6 +23,8 @@ class Ending(StrEnum):
 
     KEEP = "keep"
     CLOSE = "close"
+    NOTIFY = "notify"
+    """TLS's close_notify, and then it waits for the client to end the connection."""
     RESET = "reset"
     HANG = "hang"
     """It stays open and silent."""

@@ -81,6 +81,10 @@ class Http1Connection:
             self._socket.shutdown(socket.SHUT_WR)
             self._hang()
 
+    def _notify(self) -> None:
+        with contextlib.suppress(OSError):
+            self._socket.unwrap()
+
     def _reset(self) -> None:
         # SO_LINGER with a time of 0: closing sends RST (tcp(7)).
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -103,6 +107,7 @@ class Http1Connection:
 
 _ENDINGS: dict[Ending, Callable[[Http1Connection], None]] = {
     Ending.CLOSE: Http1Connection._close,
+    Ending.NOTIFY: Http1Connection._notify,
     Ending.RESET: Http1Connection._reset,
     Ending.HANG: Http1Connection._hang,
     Ending.DRIP: Http1Connection._drip,

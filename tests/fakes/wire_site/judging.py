@@ -19,7 +19,7 @@ from tests.fakes.wire_site.site import Origin, WireSite
 
 _CONNECTIONS = 6
 """That Chromium opens to one host over HTTP/1.1."""
-_WHOLE = (Ending.KEEP, Ending.CLOSE, Ending.WEBSOCKET)
+_WHOLE = (Ending.KEEP, Ending.CLOSE, Ending.NOTIFY, Ending.WEBSOCKET)
 
 
 @dataclass(frozen=True, slots=True)

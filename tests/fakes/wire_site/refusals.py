@@ -6,7 +6,7 @@ from preservation.model.vocabulary import Engine, Outcome, Reason
 from tests.fakes.fault_site import LOGIN_FORM
 from tests.fakes.tls_authority import FAULTY_KINDS
 from tests.fakes.wire_site import answers
-from tests.fakes.wire_site.answers import Answer, Request, head_of, html, plain, raw, redirect
+from tests.fakes.wire_site.answers import Answer, Ending, Request, head_of, html, plain, raw, redirect
 from tests.fakes.wire_site.case import Stage, case, family
 from tests.fakes.wire_site.media import noise
 from tests.fakes.wire_site.site import Origin
@@ -191,6 +191,24 @@ def file_early_hints(on: Stage) -> None:
 def file_until_close(on: Stage) -> None:
     """A file of HTTP/1.0, ended by the connection's end."""
     on.file(raw(head_of("200 OK", _KIND, protocol="HTTP/1.0"), _BODY))
+
+
+@case("file-until-close-notify")
+def file_until_close_notify(on: Stage) -> None:
+    """A file that TLS's close_notify ends, while the server waits for the client to close."""
+    on.file(raw(head_of("200 OK", _KIND), _BODY, ending=Ending.NOTIFY), origin=Origin.TLS)
+
+
+@case("until-close-notify-in-page")
+def until_close_notify_in_page(on: Stage) -> None:
+    """The same for pictures of a page, over both versions of TLS."""
+    head = head_of("200 OK", ("Content-Type", "image/png"))
+    pictures = {one: answers.picture(one).but(head=head) for one in (Origin.TLS, Origin.TLS12)}
+    urls = [
+        on.put(f"{origin}.png", answer.but(ending=Ending.NOTIFY), origin)
+        for origin, answer in pictures.items()
+    ]
+    on.page("".join(f'<img src="{url}">' for url in urls))
 
 
 @case("alerts-and-popups")
