@@ -132,6 +132,34 @@ def test_what_browser_and_recording_disagree_on_is_said(said, recorded, doubt):
     assert joined.doubt(load) == doubt
 
 
+@pytest.mark.parametrize(
+    ("value", "target"),
+    [
+        ("600;url=/next", "http://h/next"),
+        ("600, URL = 'there?a=1;b' nothing", "http://h/a/there?a=1;b"),
+        ('7.5; "http://other/#part"', "http://other/"),
+        ("5 /bare", "http://h/bare"),
+        ("600;url=/\u0634", "http://h/%D8%B4"),
+        ("600", None),
+        ("600;url=", None),
+        ("url=/next", None),
+        ("600;url=#part", None),
+        ("600;url=javascript:alert(1)", None),
+        ("600;url=http://[", None),
+    ],
+)
+def test_where_a_page_would_go_on_later_is_listed(value, target):
+    browser = Browser()
+    browser.load("http://h/a/", kind="Document", headers={"reFRESH": value})
+    browser.load("http://h/picture", headers={"Refresh": "1;url=/of-no-page"})
+
+    later = [one for one in wanted_by(browser.traffic, []) if one.load is None]
+
+    assert [(one.url, one.kind, one.counts) for one in later] == (
+        [(target, "Refresh", False)] if target else []
+    )
+
+
 def test_credentials_and_fragments_stay_out_of_the_account():
     browser = Browser()
     browser.load("http://me:secret@h/a#part")

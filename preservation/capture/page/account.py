@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -11,6 +11,7 @@ from preservation.capture.fetch.resuming import is_part
 from preservation.capture.fetch.wire_request import without_fragment
 from preservation.capture.outcomes import PART_ALONE, Failure, net_error_failure, status_failure
 from preservation.capture.page.join import Doubt, Joined
+from preservation.capture.page.refresh import refresh_target
 from preservation.capture.page.traffic import Load, Traffic
 from preservation.model.captures import CapturedObject, CapturedResource
 from preservation.model.routes import without_credentials
@@ -105,12 +106,19 @@ def wanted_by(
         known = account.setdefault(entry.url, entry)
         if not known.is_held and entry.is_held:
             known.load, known.answer, known.doubt = entry.load, entry.answer, entry.doubt
-    for url, kind in references:
+    for url, kind in (*references, *_refreshes(traffic)):
         plain = without_credentials(without_fragment(url))
         entry = account.setdefault(plain, Wanted(url=plain, kind=kind, is_referenced=True))
         entry.is_referenced = True
         entry.kind = kind if entry.kind == "Icon" else entry.kind
     return list(account.values())
+
+
+def _refreshes(traffic: Traffic) -> Iterator[tuple[str, str]]:
+    for load in traffic.loads.values():
+        target = refresh_target(load.last.url, load.last.refresh)
+        if load.resource_type == "Document" and target is not None:
+            yield target, "Refresh"
 
 
 def _entry_of(load: Load, traffic: Traffic, joined: Joined) -> Wanted:

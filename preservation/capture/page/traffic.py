@@ -41,6 +41,8 @@ class Hop:
     is_from_cache: bool = False
     is_from_worker: bool = False
     """A service worker answered, from its cache or out of its head."""
+    refresh: str = ""
+    """The answer's `Refresh` header."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -247,6 +249,8 @@ def _note_response(hop: Hop, response: dict[str, Any]) -> None:
     hop.media_type = response.get("mimeType", "").lower()
     hop.is_from_cache = hop.is_from_cache or bool(response.get("fromDiskCache"))
     hop.is_from_worker = bool(response.get("fromServiceWorker"))
+    fields = response.get("headers", {}).items()
+    hop.refresh = next((value for name, value in fields if name.lower() == "refresh"), "")
 
 
 def _decoded(result: dict[str, Any]) -> bytes:

@@ -223,6 +223,18 @@ def leads_on(on: Stage, member: str) -> None:
     on.dom_holds = ("Arrived",)
 
 
+@family("leads-on-later-by", "meta", "header")
+def leads_on_later(on: Stage, member: str) -> None:
+    """A page that would send its reader on long after the visit: where to is held."""
+    there = on.put("there", html("<p>Arrived"))
+    later = f"6000;url={there.rpartition('/')[2]}"
+    ways = {
+        "meta": html(f'<meta http-equiv=refresh content="{later}">'),
+        "header": html("<p>Wait", ("Refresh", later)),
+    }
+    on.start = on.put("", ways[member])
+
+
 @family("file-redirect", 301, 302, 303, 307, 308)
 def file_redirect(on: Stage, member: int) -> None:
     """A file behind a redirect of each kind."""
