@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from preservation.capture.post.extraction import MOST_MISSING_SEGMENTS
+from preservation.capture.post.segments import MOST_MISSING_SEGMENTS
 from preservation.model.vocabulary import Engine, Outcome, Reason, Role
 from tests.fakes.capture_attempts import QUICK, Attempts
 from tests.fakes.fault_site import FaultSite, png
@@ -145,6 +145,99 @@ def test_a_segment_whose_server_is_down_is_left_to_the_next_attempt(site, attemp
     made = attempt(POST, site.url("/down.m3u8"))
 
     assert (made.result.outcome, made.result.reason) == (Outcome.NOT_CAPTURED, Reason.SERVER_ERROR)
+
+
+ERROR_PAGE = b"<!DOCTYPE html><title>502</title><h1>Bad Gateway</h1>"
+DASH = """<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT3S">
+<Period><AdaptationSet mimeType="video/mp4"><Representation id="v" bandwidth="1000"><SegmentList>
+{}</SegmentList></Representation></AdaptationSet></Period></MPD>"""
+
+
+@pytest.mark.parametrize("body", [ERROR_PAGE, b'{"error": "expired"}'], ids=["page", "message"])
+@pytest.mark.parametrize("kind", ["text/html", "video/mp2t"])
+@pytest.mark.parametrize("list_of", ["hls", "dash"])
+def test_words_in_place_of_a_segment_are_no_part_of_the_film(body, kind, list_of, site, attempt):
+    names = ("/segment-0.ts", "/words.ts", "/segment-2.ts")
+    site.pages["/words.ts"] = (kind, body)
+    listed = [word for name in names for word in ("#EXTINF:1,", name)]
+    site.pages["/spoilt.m3u8"] = ("application/vnd.apple.mpegurl", playlist(*listed))
+    pieces = "".join(f'<SegmentURL media="{name}"/>' for name in names)
+    site.pages["/spoilt.mpd"] = ("application/dash+xml", DASH.format(pieces).encode())
+
+    made = attempt(POST, site.url({"hls": "/spoilt.m3u8", "dash": "/spoilt.mpd"}[list_of]))
+
+    assert (made.result.outcome, made.result.reason, made.result.error_class) == (
+        Outcome.PARTLY_CAPTURED,
+        Reason.RESOURCES_MISSING,
+        "segments-without-media",
+    )
+    assert "/words.ts answered 200" in made.result.error_detail
+    assert made.only(Role.MEDIA) == SEGMENTS[0] + SEGMENTS[2]
+    assert site.url("/words.ts") in responses(made)
+
+
+@pytest.mark.parametrize("start", ["/whole", "/all-spoilt.m3u8", "/locked.m3u8"])
+def test_words_in_place_of_a_film_or_its_key_are_no_film(start, site, attempt):
+    kind = "application/vnd.apple.mpegurl"
+    site.pages["/words.mp4"] = ("video/mp4", ERROR_PAGE)
+    site.pages["/whole"] = ("text/html", b"<title>F</title><video src=/words.mp4></video>")
+    site.pages["/all-spoilt.m3u8"] = (kind, playlist("#EXTINF:1,", "/words.mp4"))
+    key = '#EXT-X-KEY:METHOD=AES-128,URI="/words.mp4"'
+    site.pages["/locked.m3u8"] = (kind, playlist(key, "#EXTINF:1,", "/segment-0.ts"))
+
+    made = attempt(POST, site.url(start))
+
+    assert (made.result.outcome, made.result.reason) == (Outcome.NOT_CAPTURED, Reason.SERVER_ERROR)
+    assert "in place of media" in made.result.error_detail
+    assert made.of_role(Role.MEDIA) == []
+
+
+def test_segments_by_the_name_of_pages_are_segments(site, attempt):
+    for number, segment in enumerate(SEGMENTS):
+        site.pages[f"/disguised-{number}.html"] = ("text/html", segment)
+    listed = [word for n in range(3) for word in ("#EXTINF:1,", f"/disguised-{n}.html")]
+    site.pages["/disguised.m3u8"] = ("application/vnd.apple.mpegurl", playlist(*listed))
+
+    made = attempt(POST, site.url("/disguised.m3u8"))
+
+    assert made.result.outcome is Outcome.CAPTURED, made.result.error_detail
+    assert made.only(Role.MEDIA) == FILM
+
+
+def test_the_pages_between_two_films_may_be_pages(site, attempt):
+    for name in ("one", "two"):
+        html = f"<title>{name}</title><video src=/{name}.mp4></video>"
+        site.pages[f"/{name}"] = ("text/html", html.encode())
+        site.pages[f"/{name}.mp4"] = ("video/mp4", FILM + name.encode())
+    items = "".join(f"<item><link>{site.url(f'/{name}')}</link></item>" for name in ("one", "two"))
+    feed = f"<rss version='2.0'><channel><title>Feed</title>{items}</channel></rss>"
+    site.pages["/feed"] = ("application/rss+xml", feed.encode())
+
+    made = attempt(POST, site.url("/feed"))
+
+    assert made.result.outcome is Outcome.CAPTURED, made.result.error_detail
+    assert {made.content(kept) for kept in made.of_role(Role.MEDIA)} == {FILM + b"one", FILM + b"two"}
+
+
+PROTECTIONS = {
+    "sample-aes": '#EXT-X-KEY:METHOD=SAMPLE-AES,URI="/key"',
+    "fairplay": '#EXT-X-KEY:METHOD=SAMPLE-AES,URI="skd://key",KEYFORMAT="com.apple.streamingkeydelivery"',
+}
+
+
+@pytest.mark.parametrize("key", PROTECTIONS.values(), ids=PROTECTIONS)
+def test_a_film_for_licensed_players_is_named_as_such(key, site, attempt):
+    listed = playlist(key, "#EXTINF:1,", "/segment-0.ts")
+    site.pages["/protected.m3u8"] = ("application/vnd.apple.mpegurl", listed)
+
+    made = attempt(POST, site.url("/protected.m3u8"))
+
+    assert (made.result.outcome, made.result.reason, made.result.error_class) == (
+        Outcome.NOT_CAPTURED,
+        Reason.UNSUPPORTED_SITE,
+        "protected-stream",
+    )
+    assert made.result.reroute_to is None
 
 
 def test_segments_that_yt_dlp_leaves_out_as_advertisements_are_told(site, attempt):

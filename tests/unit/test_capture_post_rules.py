@@ -25,7 +25,7 @@ from preservation.model.vocabulary import Reason
 from preservation.recording.model import Message, RecordedExchange
 
 NOON = datetime(2026, 3, 12, 12, 0, tzinfo=UTC)
-OURS = {"TooLarge"}
+OURS = {"TooLarge", "NoMedia"}
 PYTHONS = {"TimeoutError", "MemoryError"}
 
 

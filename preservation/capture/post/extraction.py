@@ -20,19 +20,16 @@ from typing import Any
 
 import yt_dlp
 from yt_dlp.globals import plugin_dirs
-from yt_dlp.networking.exceptions import HTTPError, RequestError
+from yt_dlp.networking.exceptions import RequestError
 from yt_dlp.utils import DownloadCancelled, DownloadError, ExtractorError
 
 from preservation import clock
-from preservation.capture.fetch.resuming import range_fault
 from preservation.capture.post.report import LackKind, PostJob, entries_of
+from preservation.capture.post.segments import Segments
 from preservation.model.digests import fixity_of_file
 
 MOST_ENTRIES = 10
 """A post with more media than this is taken up to here."""
-
-MOST_MISSING_SEGMENTS = 20
-"""A film that lacks more than this is given up: its server isn't asked for thousands that are gone."""
 
 NATIVE_PROTOCOLS = frozenset(
     {"http", "https", "m3u8_native", "m3u8", "http_dash_segments", "ism", "f4m"}
@@ -41,9 +38,6 @@ NATIVE_PROTOCOLS = frozenset(
 
 _LISTED_PROTOCOLS = frozenset({"m3u8_native", "m3u8", "http_dash_segments"})
 """Those whose live streams are lists of segments that grow."""
-
-_GONE = frozenset({404, 410})
-"""Answers for a segment that a second attempt wouldn't change."""
 
 # No code from outside this installation.
 plugin_dirs.value = []
@@ -93,7 +87,7 @@ class _Program(yt_dlp.YoutubeDL):  # type: ignore[misc]
         self._job = job
         self._tell = tell
         self._told: set[str] = set()
-        self._segments = _Segments()
+        self._segments = Segments()
         super().__init__(options)
 
     def build_request_director(self, handlers: Iterable[type], preferences: Any = None) -> Any:
@@ -132,7 +126,7 @@ class _Program(yt_dlp.YoutubeDL):  # type: ignore[misc]
 
     def dl(self, name: str, info: dict[str, Any], subtitle: bool = False, test: bool = False) -> Any:  # noqa: FBT001, FBT002 - yt-dlp's own signature
         protocol = str(info.get("protocol"))
-        self._segments.begin(is_playlist=protocol.startswith("m3u8"))
+        self._segments.begin(is_playlist=protocol.startswith("m3u8"), is_media=not subtitle)
         if info.get("is_live") and protocol in _LISTED_PROTOCOLS:
             # Without ffmpeg, what is listed at this moment is all that can be had.
             info = {**info, "is_live": False}
@@ -150,6 +144,9 @@ class _Program(yt_dlp.YoutubeDL):  # type: ignore[misc]
             missing.__cause__ = fault
             self._go_on_after(missing)
             return False, False
+        finally:
+            # What is read next is a page or a description again.
+            self._segments.is_media = False
         if isinstance(self._segments.fault, TooLarge):
             self._go_on_after(self._segments.fault)
         for what, words in self._segments.lacks():
@@ -175,56 +172,7 @@ class _Program(yt_dlp.YoutubeDL):  # type: ignore[misc]
         self._segments.hear(message)
 
 
-class _Segments:
-    """What went wrong with the answers that one file is made of."""
-
-    def __init__(self) -> None:
-        self.begin(is_playlist=False)
-
-    def begin(self, *, is_playlist: bool) -> None:
-        """Another file is asked for."""
-        self.is_playlist = is_playlist
-        self.fault: Exception | None = None
-        """Of the latest request."""
-        self.missing: list[Exception] = []
-        self._left_out = 0
-        self._wrong_ranges: list[str] = []
-
-    def note(self, request: Any, answer: Any) -> None:
-        """Judge whether *answer* is the part that *request* wants."""
-        asked = request.headers.get("Range")
-        if asked and answer.status == 200 and not self.is_playlist:
-            return  # The downloader begins anew.
-        why = range_fault(asked, answer.status, tuple(answer.headers.items()))
-        if why is not None:
-            self._wrong_ranges.append(why)
-
-    def hear(self, message: str) -> None:
-        """Take what yt-dlp says only in words.
-
-        Raises:
-            Exception: A segment is missing that may be had later, or that is one too many.
-        """
-        told = re.search(r"not including ([0-9]+) ad", message)
-        self._left_out += int(told[1]) if told else 0
-        if self.fault is None or not re.search(r"not found; Skipping fragment [0-9]+", message):
-            return
-        is_gone = isinstance(self.fault, HTTPError) and self.fault.status in _GONE
-        if not is_gone or len(self.missing) >= MOST_MISSING_SEGMENTS:
-            raise self.fault
-        self.missing.append(self.fault)
-
-    def lacks(self) -> Iterator[tuple[LackKind, str]]:
-        """Why the file isn't what it should be, once it is made."""
-        if self._wrong_ranges:
-            yield LackKind.PART, self._wrong_ranges[0]
-        if self.missing:
-            yield LackKind.GONE, f"{len(self.missing)} segments, the first: {self.missing[0]}"
-        if self._left_out:
-            yield LackKind.LEFT_OUT, f"{self._left_out} segments that the playlist calls advertisements"
-
-
-def _trusting(handler: type, job: PostJob, segments: _Segments) -> type:
+def _trusting(handler: type, job: PostJob, segments: Segments) -> type:
     """*handler* with the roots of *job*, that leaves a connection before its recording is full.
 
     The TLS keys go where SSLKEYLOGFILE says: yt-dlp's contexts heed it.
@@ -250,6 +198,8 @@ def _trusting(handler: type, job: PostJob, segments: _Segments) -> type:
             segments.fault = error
             raise
         segments.note(request, answer)
+        if segments.is_media:
+            segments.watch(answer)
         length = answer.headers.get("Content-Length") or ""
         # An answer that doesn't state its length may be of any.
         stated_bytes = int(length) if re.fullmatch("[0-9]{1,19}", length) else None

@@ -16,6 +16,7 @@ CLASS_REASONS: tuple[tuple[str, Reason], ...] = (
     ("UnsupportedError", Reason.UNSUPPORTED_SITE),
     ("UserNotLive", Reason.NOT_FOUND),
     ("TooLarge", Reason.TOO_LARGE),
+    ("NoMedia", Reason.SERVER_ERROR),
     ("DownloadCancelled", Reason.TIMEOUT),
     ("ContentTooShortError", Reason.TRUNCATED),
     ("IncompleteRead", Reason.TRUNCATED),
@@ -25,6 +26,12 @@ CLASS_REASONS: tuple[tuple[str, Reason], ...] = (
     ("MemoryError", Reason.TOOL_ERROR),
 )
 """What an exception means, if it or a cause of it is of the class of this name."""
+
+PROTECTED = "protected-stream"
+"""The class of what is encrypted so that only licensed players read it: DRM, SAMPLE-AES."""
+
+_PROTECTED_WORDS = re.compile(r"DRM.protected|ffmpeg could not be found", re.IGNORECASE)
+"""yt-dlp asks for ffmpeg only where a stream's encryption isn't AES-128."""
 
 WORD_REASONS: tuple[tuple[str, Reason], ...] = (
     (r"no (video|media)|(video|media) (was )?not found in|not a video", Reason.UNSUPPORTED_SITE),
@@ -36,7 +43,7 @@ WORD_REASONS: tuple[tuple[str, Reason], ...] = (
     (r"removed|deleted|terminated|suspended|no longer available|taken down", Reason.REMOVED),
     (r"rate.?limit|too many requests", Reason.RATE_LIMITED),
     (r"unavailable|does ?n.t exist|not exist|not found", Reason.NOT_FOUND),
-    (r"bytes read|not get any data", Reason.TRUNCATED),
+    (r"bytes read|not get any data|file is empty", Reason.TRUNCATED),
     (r"timed? ?out", Reason.TIMEOUT),
     (r"max-filesize", Reason.TOO_LARGE),
 )
@@ -46,6 +53,7 @@ WORD_REASONS: tuple[tuple[str, Reason], ...] = (
 LACK_REASONS: dict[LackKind, Reason] = {
     LackKind.PART: Reason.TRUNCATED,
     LackKind.GONE: Reason.RESOURCES_MISSING,
+    LackKind.NO_MEDIA: Reason.RESOURCES_MISSING,
     LackKind.LEFT_OUT: Reason.RESOURCES_MISSING,
     LackKind.LIVE: Reason.TRUNCATED,
 }
@@ -69,6 +77,13 @@ def failure_in(
     return _shortfall(report)
 
 
+def is_unsuited(failure: Failure | None) -> bool:
+    """Whether another tool, or the page engine, may have what this one hasn't."""
+    if failure is None or failure.error_class == PROTECTED:
+        return False
+    return failure.reason is Reason.UNSUPPORTED_SITE
+
+
 def is_certificate_fault(report: PostReport) -> bool:
     """Whether a second reading without proof of who answers may bring what this one didn't."""
     return any("CertificateVerifyError" in cause.classes for cause in report.causes)
@@ -85,6 +100,8 @@ def _failure(report: PostReport, *, is_time_up: bool, last_connection: Connectio
     seen = connection_failure(last_connection)
     if seen is not None and _is_about_network(report.causes):
         return seen
+    if _PROTECTED_WORDS.search(words):
+        return Failure(reason=Reason.UNSUPPORTED_SITE, error_class=PROTECTED, detail=words)
     reason = _by_class(report.causes) or _by_words(words) or Reason.TOOL_ERROR
     if reason is Reason.CERTIFICATE_FAULT:
         codes = (cause.verify_code for cause in report.causes if cause.verify_code)

@@ -14,7 +14,7 @@ from preservation.capture.fetch.wire_request import without_fragment, without_se
 from preservation.capture.gateway.connection import Connection
 from preservation.capture.outcomes import Failure
 from preservation.capture.post.child_process import run_tool
-from preservation.capture.post.failures import failure_in, is_certificate_fault
+from preservation.capture.post.failures import failure_in, is_certificate_fault, is_unsuited
 from preservation.capture.post.gallery import LABEL as GALLERY_DL
 from preservation.capture.post.gallery import Gallery, GalleryJob, read_gallery
 from preservation.capture.post.keeping import Downloaded, Keeping
@@ -22,7 +22,7 @@ from preservation.capture.post.report import PostJob, PostReport, newest_lines, 
 from preservation.capture.tap import Recorded, Tap
 from preservation.capture.versions import version_of
 from preservation.model.captures import Derivation
-from preservation.model.vocabulary import Reason, Role
+from preservation.model.vocabulary import Role
 
 if TYPE_CHECKING:
     from preservation.settings import Settings
@@ -100,7 +100,7 @@ def read_post(url: str, settings: Settings, evidence: AttemptEvidence, tap: Tap)
         reading.tools["yt-dlp extractor"] = ", ".join(
             f"{name} sha256:{digest}" for name, digest in report.extractors.items()
         )
-    if reading.failure is not None and reading.failure.reason is Reason.UNSUPPORTED_SITE:
+    if is_unsuited(reading.failure) and not reading.has_media:
         _add_gallery(reading, url, settings, evidence, tap)
     return reading
 

@@ -75,6 +75,7 @@ class LackKind(StrEnum):
 
     PART = "PartialContent"
     GONE = "segments-gone"
+    NO_MEDIA = "segments-without-media"
     LEFT_OUT = "segments-left-out"
     LIVE = "live-stream"
 

@@ -28,6 +28,7 @@ from preservation.capture.fetch.answers import (
 from preservation.capture.fetch.fetched import Fetched
 from preservation.capture.fetch.wire import Wire
 from preservation.capture.outcomes import Failure
+from preservation.capture.post.failures import is_unsuited
 from preservation.capture.post.observed import with_observed
 from preservation.capture.post.reading import Reading, read_post
 from preservation.capture.tap import Tap
@@ -109,12 +110,8 @@ def _judged(
     if reading.has_media:
         outcome = Outcome.CAPTURED if failure is None else Outcome.PARTLY_CAPTURED
         result = replace(result, content_verdict="content")
-    is_unsuited = failure is not None and failure.reason is Reason.UNSUPPORTED_SITE
-    result = replace(
-        result,
-        outcome=outcome,
-        reroute_to=Engine.PAGE if is_unsuited and not reading.has_media else None,
-    )
+    goes_on = is_unsuited(failure) and not reading.has_media
+    result = replace(result, outcome=outcome, reroute_to=Engine.PAGE if goes_on else None)
     return with_observed(with_failure(result, failure), reading.observed)
 
 

@@ -1,0 +1,106 @@
+"""Judges the answers that one file is made of; runs in the process of `extraction`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from yt_dlp.networking.exceptions import HTTPError
+
+from preservation.capture.fetch.resuming import range_fault
+from preservation.capture.post.report import LackKind
+
+MOST_MISSING_SEGMENTS = 20
+"""A film that lacks more than this is given up: its server isn't asked for thousands that are gone."""
+
+_GONE = frozenset({404, 410})
+"""Answers for a segment that a second attempt wouldn't change."""
+
+_PAGE_OR_MESSAGE = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<(?:!doctype\s+html|html|head|body|title|script|h1|!--)[\s>-]"
+    rb"|\{\s*[\"}]|\[\s*[\"{\]])",
+    re.IGNORECASE,
+)
+"""How HTML (WHATWG MIME Sniffing 7.1) and JSON begin, whatever type they have: no medium does."""
+
+_CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a]")
+"""What no text holds, and nearly all that is packed or encrypted."""
+
+
+class NoMedia(HTTPError):  # type: ignore[misc]
+    """A page or a message came in place of a file or of one of its segments."""
+
+    def __init__(self, answer: Any) -> None:
+        super().__init__(answer)
+        kind = answer.headers.get("Content-Type") or "an unknown type"
+        self.msg = f"{answer.url} answered {answer.status} with words ({kind}) in place of media"
+        self.args = (self.msg,)
+
+
+class Segments:
+    """What went wrong with the answers that one file is made of."""
+
+    def __init__(self) -> None:
+        self.begin(is_playlist=False, is_media=False)
+
+    def begin(self, *, is_playlist: bool, is_media: bool) -> None:
+        """Another file is asked for."""
+        self.is_playlist = is_playlist
+        self.is_media = is_media
+        self.fault: Exception | None = None
+        """Of the latest request."""
+        self.missing: list[Exception] = []
+        self._left_out = 0
+        self._wrong_ranges: list[str] = []
+
+    def note(self, request: Any, answer: Any) -> None:
+        """Judge whether *answer* is the part that *request* wants."""
+        asked = request.headers.get("Range")
+        if asked and answer.status == 200 and not self.is_playlist:
+            return  # The downloader begins anew.
+        why = range_fault(asked, answer.status, tuple(answer.headers.items()))
+        if why is not None:
+            self._wrong_ranges.append(why)
+
+    def watch(self, answer: Any) -> None:
+        """Have the first reading of *answer* refused if it isn't what a medium is made of."""
+        read = answer.read
+
+        def read_first(amount: int | None = None) -> Any:
+            answer.read = read
+            start = read(amount)
+            if _PAGE_OR_MESSAGE.match(start) and not _CONTROLS.search(start):
+                self.fault = NoMedia(answer)
+                raise self.fault
+            return start
+
+        answer.read = read_first
+
+    def hear(self, message: str) -> None:
+        """Take what yt-dlp says only in words.
+
+        Raises:
+            Exception: A segment is missing that may be had later, or that is one too many.
+        """
+        told = re.search(r"not including ([0-9]+) ad", message)
+        self._left_out += int(told[1]) if told else 0
+        if self.fault is None or not re.search(r"not found; Skipping fragment [0-9]+", message):
+            return
+        is_gone = isinstance(self.fault, HTTPError) and self.fault.status in _GONE
+        is_gone = is_gone or isinstance(self.fault, NoMedia)
+        if not is_gone or len(self.missing) >= MOST_MISSING_SEGMENTS:
+            raise self.fault
+        self.missing.append(self.fault)
+
+    def lacks(self) -> Iterator[tuple[LackKind, str]]:
+        """Why the file isn't what it should be, once it is made."""
+        if self._wrong_ranges:
+            yield LackKind.PART, self._wrong_ranges[0]
+        spoilt = [one for one in self.missing if isinstance(one, NoMedia)]
+        gone = [one for one in self.missing if one not in spoilt]
+        for what, missing in ((LackKind.GONE, gone), (LackKind.NO_MEDIA, spoilt)):
+            if missing:
+                yield what, f"{len(missing)} segments, the first: {missing[0]}"
+        if self._left_out:
+            yield LackKind.LEFT_OUT, f"{self._left_out} segments that the playlist calls advertisements"
