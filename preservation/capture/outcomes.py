@@ -72,7 +72,11 @@ NET_ERROR_REASONS: tuple[tuple[str, Reason], ...] = (
     ("ERR_CONNECTION_RESET", Reason.TRUNCATED),
     ("ERR_CONNECTION_CLOSED", Reason.TRUNCATED),
     ("ERR_CONNECTION_ABORTED", Reason.TRUNCATED),
+    ("ERR_SOCKET_NOT_CONNECTED", Reason.TRUNCATED),
     ("ERR_HTTP2_", Reason.TRUNCATED),
+    # A certificate of the visitor's own is what they log in with.
+    ("ERR_SSL_CLIENT_AUTH_", Reason.LOGIN_WALL),
+    ("ERR_BAD_SSL_CLIENT_AUTH_", Reason.LOGIN_WALL),
     ("ERR_CERT_", Reason.CERTIFICATE_FAULT),
     ("ERR_SSL_", Reason.CERTIFICATE_FAULT),
     ("ERR_BAD_SSL_", Reason.CERTIFICATE_FAULT),
@@ -136,7 +140,7 @@ def retry_after_s(value: str | None, *, at: datetime) -> int | None:
         return min(int(text.lstrip("0")[:11] or "0"), 1 << 31)
     try:
         moment = parsedate_to_datetime(text)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-    return max(0, int((moment - at).total_seconds()))
+    return min(max(0, int((moment - at).total_seconds())), 1 << 31)

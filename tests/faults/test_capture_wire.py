@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
+import socket
 import ssl
+import threading
 from dataclasses import replace
 
 import pytest
@@ -388,6 +391,50 @@ def test_a_refused_handshake_is_told_from_a_bad_certificate(authority, trusting)
     )
     assert made.result.error_class == "tls-handshake-failed"
     assert server.asked == []
+
+
+def serving(act):
+    """A listener, each of whose connections *act* has; and its port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        with contextlib.suppress(OSError):
+            while True:
+                with listener.accept()[0] as connected, contextlib.suppress(OSError):
+                    act(connected)
+
+    threading.Thread(target=serve, daemon=True).start()
+    return listener
+
+
+@pytest.mark.parametrize("engine", [FILE, Engine.POST])
+def test_an_end_in_mid_handshake_says_nothing_about_a_certificate(engine, trusting):
+    with serving(lambda connected: connected.recv(1 << 16)) as listener:
+        made = trusting(engine, f"https://localhost:{listener.getsockname()[1]}/")
+
+    assert (made.result.outcome, made.result.reason) == (Outcome.NOT_CAPTURED, Reason.TRUNCATED)
+
+
+def test_a_server_that_wants_a_certificate_of_the_visitor_wants_a_login(authority, trusting):
+    context = authority.server_context()
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(authority.root_pem)
+
+    def refuse(connected):
+        with context.wrap_socket(connected, server_side=True, do_handshake_on_connect=False) as secure:
+            with contextlib.suppress(ssl.SSLError):
+                secure.do_handshake()
+            # The alert is sent: what the client says meanwhile must not be met with a reset.
+            while socket.socket.recv(secure, 1 << 16):
+                pass
+
+    with serving(refuse) as listener:
+        made = trusting(FILE, f"https://localhost:{listener.getsockname()[1]}/")
+
+    assert (made.result.reason, made.result.error_class) == (
+        Reason.LOGIN_WALL,
+        "client-certificate-wanted",
+    )
 
 
 def test_a_root_of_the_deployment_is_trusted_and_the_connection_described(authority, trusting):

@@ -26,7 +26,7 @@ from preservation.recording.model import Message, RecordedExchange
 
 NOON = datetime(2026, 3, 12, 12, 0, tzinfo=UTC)
 OURS = {"TooLarge", "NoMedia"}
-PYTHONS = {"TimeoutError", "MemoryError"}
+PYTHONS = {"TimeoutError", "MemoryError", "SSLEOFError", "SSLZeroReturnError"}
 
 
 def test_every_class_in_the_table_exists_in_the_yt_dlp_that_is_installed():
@@ -227,3 +227,10 @@ def test_a_part_is_what_was_asked_for_or_has_a_fault(asked, status, fields, is_a
 @pytest.mark.parametrize("files", [1, MOST_FILES])
 def test_a_gallery_of_which_every_file_came_has_no_failure(files):
     assert gallery_failure(Ended(exit_code=0, was_killed=False), "", files=files) is None
+
+
+def test_a_date_of_a_zone_beyond_all_zones_is_none():
+    date = ("Date", "Thu, 12 Mar 2026 12:01:00 +99999999999999999")
+    headers = (("Last-Modified", date[1]), date, ("Accept-Ranges", "bytes"))
+
+    assert resumable(200, headers) is None

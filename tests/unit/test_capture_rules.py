@@ -70,6 +70,7 @@ def test_every_status_has_one_meaning(status, reason):
         ("120", 120), (" 0 ", 0), ("Thu, 12 Mar 2026 12:01:00 GMT", 60), ("Thu, 12 Mar 2026 11:00:00 GMT", 0),
         ("soon", None), ("-5", None), ("", None), (None, None), ("99999999999999", 1 << 31), ("1.5", None),
         ("9" * 6000, 1 << 31), ("0" * 6000 + "7", 7),
+        ("Fri, 31 Dec 9999 23:59:59 -1200", 1 << 31), ("Thu, 12 Mar 2026 12:01:00 +99999999999999999", None),
     ],
 )  # fmt: skip
 def test_retry_after_is_a_number_or_a_date(value, seconds):
@@ -83,6 +84,8 @@ def test_retry_after_is_a_number_or_a_date(value, seconds):
         ("net::ERR_CERT_DATE_INVALID", Reason.CERTIFICATE_FAULT),
         ("net::ERR_CONNECTION_REFUSED", Reason.UNREACHABLE),
         ("net::ERR_CONNECTION_RESET", Reason.TRUNCATED),
+        ("net::ERR_SOCKET_NOT_CONNECTED", Reason.TRUNCATED),
+        ("net::ERR_BAD_SSL_CLIENT_AUTH_CERT", Reason.LOGIN_WALL),
         ("net::ERR_SOMETHING_NEW", Reason.TOOL_ERROR),
     ],
 )

@@ -134,7 +134,7 @@ def _strong_validator(fields: dict[str, str]) -> str | None:
         # RFC 9110 8.8.2.2: a date is strong if it was at least a second old when sent; we ask for
         # the minute of RFC 7232, for clocks differ.
         is_strong = (sent - modified).total_seconds() >= 60
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
     return "last-modified" if is_strong else None
 

@@ -12,6 +12,9 @@ from preservation.capture.outcomes import Failure
 from preservation.model.vocabulary import Reason
 
 CLIENT_FAULTS: tuple[tuple[type[BaseException], Reason], ...] = (
+    # The server went away in mid-handshake: nothing is said about its certificate.
+    (ssl.SSLEOFError, Reason.TRUNCATED),
+    (ssl.SSLZeroReturnError, Reason.TRUNCATED),
     (requests.exceptions.SSLError, Reason.CERTIFICATE_FAULT),
     (requests.exceptions.ReadTimeout, Reason.TIMEOUT),
     (requests.exceptions.ConnectTimeout, Reason.UNREACHABLE),
@@ -40,6 +43,9 @@ CERTIFICATE_CLASSES: dict[int, str] = {
 """OpenSSL's verification errors (X509_V_ERR_..., x509_vfy.h) in our words."""
 
 HANDSHAKE_FAILED = "tls-handshake-failed"
+CLIENT_CERTIFICATE_WANTED = "client-certificate-wanted"
+_WANTS_CERTIFICATE = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
+"""OpenSSL's name of RFC 8446's alert 116; servers of TLS 1.2 have no alert for it alone."""
 UNPROVEN = frozenset({"certificate-invalid", *CERTIFICATE_CLASSES.values()})
 """Error classes after which an answer can be had without proof of who gives it."""
 
@@ -52,6 +58,10 @@ def certificate_class(verify_code: int) -> str:
 def client_failure(error: BaseException) -> Failure:
     """What *error* of requests or urllib3 means."""
     causes = list(causes_of(error))
+    if any(getattr(cause, "reason", None) == _WANTS_CERTIFICATE for cause in causes):
+        return Failure(
+            reason=Reason.LOGIN_WALL, error_class=CLIENT_CERTIFICATE_WANTED, detail=str(error)
+        )
     fitting = ((c, reason) for kind, reason in CLIENT_FAULTS for c in causes if isinstance(c, kind))
     cause, reason = next(fitting, (error, Reason.TOOL_ERROR))
     error_class = type(cause).__name__

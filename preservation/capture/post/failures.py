@@ -21,6 +21,8 @@ CLASS_REASONS: tuple[tuple[str, Reason], ...] = (
     ("ContentTooShortError", Reason.TRUNCATED),
     ("IncompleteRead", Reason.TRUNCATED),
     ("CertificateVerifyError", Reason.CERTIFICATE_FAULT),
+    ("SSLEOFError", Reason.TRUNCATED),
+    ("SSLZeroReturnError", Reason.TRUNCATED),
     ("SSLError", Reason.CERTIFICATE_FAULT),
     ("TimeoutError", Reason.TIMEOUT),
     ("MemoryError", Reason.TOOL_ERROR),
