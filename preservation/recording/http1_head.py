@@ -19,8 +19,9 @@ _METHOD_SO_FAR = re.compile(_TOKEN + rb"{0,64}")
 _VERSION = re.compile(r"(?:^| )HTTP/(\d\.\d)$", re.IGNORECASE)
 _STATUS_LINE = re.compile(r"HTTP(?:/(\d\.\d))?[^ \t]*(?:[ \t]+([0-9]{3})(?![0-9]))?", re.IGNORECASE)
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_SLOP_BYTES = 4
 PROTOCOL = b"http"
+SLOP_BYTES = 4
+"""How many stray bytes Chromium passes over before a status line."""
 
 
 class HeadBuffer:
@@ -116,11 +117,11 @@ def status_line_at(start: bytes) -> int | None:
     finds it (net/http/http_util.cc, LocateStartOfStatusLine).
     """
     lower = start.lower()
-    for offset in range(_SLOP_BYTES + 1):
+    for offset in range(SLOP_BYTES + 1):
         if lower[offset : offset + 4] == PROTOCOL:
             return offset
     is_open = any(
-        PROTOCOL.startswith(lower[offset:]) for offset in range(min(_SLOP_BYTES, len(lower)) + 1)
+        PROTOCOL.startswith(lower[offset:]) for offset in range(min(SLOP_BYTES, len(lower)) + 1)
     )
     return len(start) if is_open else None
 

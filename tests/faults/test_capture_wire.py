@@ -393,6 +393,24 @@ def test_a_refused_handshake_is_told_from_a_bad_certificate(authority, trusting)
     assert server.asked == []
 
 
+@pytest.mark.parametrize("stray", [b"\r\n", b"\n\n\n\n", b"\xef\xbb\xbf", b"junk"])
+def test_a_few_stray_bytes_before_a_status_line_are_passed_over(stray, attempt):
+    with RawServer(stray + OK) as server:
+        made = attempt(FILE, server.url())
+
+    assert made.result.outcome is Outcome.CAPTURED, made.result.error_detail
+    assert made.only(Role.FILE) == b"ok"
+
+
+@pytest.mark.parametrize("answer", [b"\r\n\r\n\n" + OK, b"noise" + OK, b"\r\n", b"\r\nHT"])
+def test_more_stray_bytes_or_nothing_else_are_no_answer(answer, attempt):
+    with RawServer(answer) as server:
+        made = attempt(FILE, server.url())
+
+    assert made.result.outcome is Outcome.NOT_CAPTURED
+    assert made.result.reason in {Reason.SERVER_ERROR, Reason.TRUNCATED}
+
+
 def serving(act):
     """A listener, each of whose connections *act* has; and its port."""
     listener = socket.create_server(("127.0.0.1", 0))

@@ -1,9 +1,9 @@
 """How one request leaves: byte-exact target, a TLS context of our own, a patient reader of heads.
 
-http.client (Python 3.11) takes an interim 102 or 103 for the final answer, gives up on a line
-above 64 KiB and on the 101st field, and passes over what stands between chunks in place of a line
-end; `PatientResponse` does none of it, without touching what other users of http.client in this
-process see.
+http.client (Python 3.11) refuses status lines that browsers take, takes an interim 102 or 103 for
+the final answer, gives up on a line above 64 KiB and on the 101st field, and passes over what
+stands between chunks in place of a line end; `PatientResponse` does none of it, without touching
+what other users of http.client in this process see.
 """
 
 from __future__ import annotations
@@ -26,6 +26,13 @@ from urllib3.contrib.socks import (
 from urllib3.util.ssl_ import create_urllib3_context
 
 from preservation.recording.http1_body import lengths_in
+from preservation.recording.http1_head import (
+    PROTOCOL,
+    SLOP_BYTES,
+    StatusLine,
+    is_interim,
+    status_line_at,
+)
 from preservation.store.http_body import Dechunked, is_chunked
 
 if TYPE_CHECKING:
@@ -57,14 +64,16 @@ class PatientResponse(http.client.HTTPResponse):
         if self.headers is not None:
             return
         stream, room = cast("io.BufferedReader", self.fp), LARGEST_HEADS_BYTES
-        first = b"HTTP/1.1 100"
-        while _is_interim(first):
+        first, status = b"", 100
+        while is_interim(status) and status != 101:
             first, rest = _head_from(stream, room)
             room -= len(first) + sum(map(len, rest))
+            status = StatusLine.parse(first).status
         fields = _fields_in(rest)
         # http.client decides by these few how the body ends; it never sees the others.
         chunked = is_chunked(b"".join([first, *rest]))
-        seen = first + _framing_of(fields, has_length=not chunked) if first else b""
+        framing = _framing_of(fields, has_length=not chunked)
+        seen = _plain_status_line(first) + framing if first else b""
         self.fp = io.BufferedReader(io.BytesIO(seen))
         try:
             super().begin()
@@ -93,20 +102,30 @@ class _WholeChunks(Dechunked):
         super().close()
 
 
-def _is_interim(first: bytes) -> bool:
-    """Whether *first* begins a response that another follows; 101 is the last word of HTTP."""
-    words = first.split(None, 2)
-    is_http = len(words) > 1 and words[0].startswith(b"HTTP/")
-    return is_http and len(words[1]) == 3 and words[1].startswith(b"1") and words[1] != b"101"
+def _plain_status_line(first: bytes) -> bytes:
+    """*first* as http.client wants it, which refuses ``http/1.1`` and ``HTTP/2``."""
+    line = StatusLine.parse(first)
+    if line.status is None:
+        return first
+    version, reason = min(line.version, "1.1"), first.split(None, 2)[2:]
+    return f"HTTP/{version} {line.status:03} ".encode() + (b"".join(reason) or b"\r\n")
 
 
 def _head_from(stream: BinaryIO, room: int) -> tuple[bytes, list[bytes]]:
-    """The status line, and the lines after it up to the empty one."""
-    first = stream.readline(room + 1)
-    room -= len(first)
+    """The status line, without the few stray bytes that may come before it, and the lines after it
+    up to the empty one.
+    """
+    first = before = stream.readline(room + 1)
+    while len(before) <= SLOP_BYTES and not before.strip(b"\r\n") and first:
+        first = stream.readline(room + 1)
+        before += first
+    offset = status_line_at(before[: SLOP_BYTES + len(PROTOCOL)])
+    is_http = offset is not None and offset < len(before)
+    first = before[offset:] if is_http else first
+    room -= len(before)
     rest: list[bytes] = []
     line = first
-    while room >= 0 and first.startswith(b"HTTP/"):
+    while room >= 0 and is_http:
         if not line.endswith(b"\n"):
             msg = f"the connection ended after {line[:100]!r}"
             raise HeadCutShort(msg)

@@ -64,6 +64,23 @@ def bare_line_feeds(on: Stage) -> None:
     on.file(answer.but(head=answer.head.replace(b"\r\n", b"\n"), ending=Ending.CLOSE))
 
 
+ODD_STATUS_LINES: dict[str, bytes] = {
+    "lower-case": b"http/1.1 200 OK\r\n",
+    "version-2": b"HTTP/2 200\r\n",
+    "no-version": b"HTTP 200 OK\r\n",
+    "tabs": b"HTTP/1.1\t200\tOK\r\n",
+}
+"""What Chromium takes for a status line (net/http/http_response_headers.cc)."""
+
+
+@family("status-line", *ODD_STATUS_LINES)
+def status_line(on: Stage, member: str) -> None:
+    """Status lines that no grammar allows and browsers take."""
+    answer, line = picture("status line"), ODD_STATUS_LINES[member]
+    head = answer.head.replace(b"HTTP/1.1 200 OK\r\n", line)
+    on.file(answer.but(head=head, ending=Ending.CLOSE))
+
+
 _MEGABYTE = b"X-Huge: " + b"v" * 1_000_000
 
 
