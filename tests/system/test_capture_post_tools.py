@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from preservation.capture.post.gallery import GalleryJob, read_gallery
 from preservation.capture.post.segments import MOST_MISSING_SEGMENTS
 from preservation.model.vocabulary import Engine, Outcome, Reason, Role
 from tests.fakes.capture_attempts import QUICK, Attempts
@@ -375,6 +376,54 @@ def test_gallery_dl_takes_what_yt_dlp_finds_nothing_in(attempt):
     assert made.result.tools["gallery-dl extractor"].startswith("directlink sha256:")
     assert json.loads(made.only(Role.PLATFORM_JSON))[0]["extension"] == "png"
     assert made.warc_faults() == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "error_class"),
+    [
+        (served(ERROR_PAGE, "image/png"), Reason.SERVER_ERROR, "NoMedia"),
+        (served(b'{"error": "expired"}', "application/json"), Reason.SERVER_ERROR, "NoMedia"),
+        (served(png(7), "image/png"), Reason.TOO_LARGE, "gallery-dl: filesize-max"),
+    ],
+    ids=["page", "message", "too-large"],
+)
+def test_what_gallery_dl_takes_for_a_success_and_is_none(answer, reason, error_class, attempt):
+    page = served(b"<html><title>Viewer</title><p>A picture.", "text/html")
+    limit = {"largest_object_bytes": len(png(7)) - 1} if reason is Reason.TOO_LARGE else {}
+    with RawServer(lambda head: answer if b"Referer:" in head else page) as server:
+        made = attempt(POST, server.url("/album/photo.png"), **limit)
+
+    assert (made.result.outcome, made.result.reason, made.result.error_class) == (
+        Outcome.NOT_CAPTURED,
+        reason,
+        error_class,
+    )
+    assert made.of_role(Role.MEDIA) == []
+
+
+def test_a_picture_beyond_the_limit_costs_a_gallery_no_other(tmp_path):
+    names = ("/a/x.png", "/large/y.png", "/b/x.png")
+
+    def answer(head: bytes) -> bytes:
+        path = head.split(b" ")[1].removeprefix(b"http://gallery.test").decode()
+        if path == "/":
+            return served("".join(f"<img src='{name}'>" for name in names).encode(), "text/html")
+        return served(png(7) + path.encode() + bytes(5000 if "large" in path else 0), "image/png")
+
+    with RawServer(answer) as proxy:
+        job = GalleryJob(
+            url="generic:http://gallery.test/", folder=tmp_path, proxy=proxy.url(""), key_log=tmp_path / "keys",
+            timeout_s=120, idle_timeout_s=60, largest_object_bytes=4000,
+        )  # fmt: skip
+        read = read_gallery(job)
+
+    assert [one.url for one in read.pictures] == [
+        f"http://gallery.test{name}" for name in ("/a/x.png", "/b/x.png")
+    ]
+    assert (read.failure.reason, read.failure.error_class) == (
+        Reason.TOO_LARGE,
+        "gallery-dl: filesize-max",
+    )
 
 
 def test_gallery_dl_sends_nothing_for_an_address_that_it_does_not_know(site, attempt):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,9 +17,10 @@ from preservation.capture.fetch.resuming import range_fault, resumable
 from preservation.capture.fetch.wire_request import prepared as prepared_request
 from preservation.capture.fetch.wire_request import url_as_sent, without_secrets
 from preservation.capture.gateway.connection import Connection, Ending
+from preservation.capture.post import gallery
 from preservation.capture.post.child_process import Ended
 from preservation.capture.post.failures import CLASS_REASONS, failure_in
-from preservation.capture.post.gallery import MOST_FILES, gallery_failure
+from preservation.capture.post.gallery import MOST_FILES, GalleryJob, gallery_failure
 from preservation.capture.post.report import Cause, PostReport, report_in
 from preservation.capture.post.sources import parts_of
 from preservation.model.vocabulary import Reason
@@ -227,6 +229,32 @@ def test_a_part_is_what_was_asked_for_or_has_a_fault(asked, status, fields, is_a
 @pytest.mark.parametrize("files", [1, MOST_FILES])
 def test_a_gallery_of_which_every_file_came_has_no_failure(files):
     assert gallery_failure(Ended(exit_code=0, was_killed=False), "", files=files) is None
+
+
+def test_the_picture_that_gallery_dl_wrote_when_it_was_killed_is_a_part(tmp_path, monkeypatch):
+    def killed(command, *, folder, **_):
+        (folder / "files").mkdir()
+        for number, (size, note) in enumerate(((9, '{"category": "c"}'), (4, '{"categ'))):
+            picture = folder / "files" / f"{number}.png"
+            picture.write_bytes(bytes(size))
+            os.utime(picture, ns=(number, number))
+            picture.with_name(f"{picture.name}.json").write_text(note)
+        (folder / "stderr").write_text("")
+        return Ended(exit_code=-9, was_killed=True)
+
+    monkeypatch.setattr(gallery, "run_tool", killed)
+    job = GalleryJob(
+        url="http://h/", folder=tmp_path, proxy="", key_log=tmp_path, timeout_s=1, idle_timeout_s=1,
+        largest_object_bytes=99,
+    )  # fmt: skip
+
+    read = gallery.read_gallery(job)
+
+    assert [(one.path.name, one.is_whole) for one in read.pictures] == [
+        ("0.png", True),
+        ("1.png", False),
+    ]
+    assert read.failure.reason is Reason.TIMEOUT
 
 
 def test_a_date_of_a_zone_beyond_all_zones_is_none():

@@ -11,11 +11,13 @@ import re
 import sys
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, distribution
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
 from preservation.capture.outcomes import Failure, status_failure
 from preservation.capture.post.child_process import Ended, run_tool
+from preservation.capture.post.words import is_page_or_message
 from preservation.model.digests import fixity_of_file
 from preservation.model.vocabulary import Reason
 
@@ -25,6 +27,10 @@ MOST_FILES = 200
 
 _UNKNOWN_URL = 64
 _HTTP_FAULT = 4
+_TOO_LARGE = "File size larger than allowed maximum"
+_LONGEST_DETAIL = 2000
+_TEXT_SUFFIXES = frozenset({".html", ".htm", ".xhtml", ".json", ".txt"})
+"""Files of a gallery that may well be text."""
 
 EXIT_REASONS: tuple[tuple[int, Reason], ...] = (
     (_UNKNOWN_URL, Reason.UNSUPPORTED_SITE),
@@ -57,6 +63,8 @@ class Picture:
 
     path: Path
     description: dict[str, Any]
+    is_whole: bool = True
+    """False: gallery-dl may have been writing it when it was killed."""
 
     @property
     def url(self) -> str | None:
@@ -90,12 +98,19 @@ def read_gallery(job: GalleryJob) -> Gallery:
         extra_environment={"SSLKEYLOGFILE": str(job.key_log)},
     )
     found = _pictures_in(files)
-    pictures = tuple(found[:MOST_FILES])
+    pictures = [one for one in found[:MOST_FILES] if not _is_words(one)]
+    if ended.was_killed and pictures:
+        newest = max(pictures, key=lambda one: one.path.stat().st_mtime_ns)
+        pictures[pictures.index(newest)] = replace(newest, is_whole=False)
     categories = sorted({str(one.description.get("category")) for one in pictures})
-    words = (job.folder / "stderr").read_text("utf-8", "replace")[-2000:]
+    words = (job.folder / "stderr").read_text("utf-8", "replace")
+    failure = gallery_failure(ended, words, files=len(found))
+    if failure is None and len(pictures) < len(found[:MOST_FILES]):
+        detail = "a page or a message came in place of a picture"
+        failure = Failure(reason=Reason.SERVER_ERROR, error_class="NoMedia", detail=detail)
     return Gallery(
-        pictures=pictures,
-        failure=gallery_failure(ended, words, files=len(found)),
+        pictures=tuple(pictures),
+        failure=failure,
         extractor=", ".join(map(_source_of, categories)) or None,
     )
 
@@ -123,7 +138,7 @@ def _command(job: GalleryJob, files: Path) -> list[str]:
         *(sys.executable, "-m", "gallery_dl", "--config-ignore", "--no-input", "--no-colors"),
         *("--proxy", job.proxy, "--retries", "1", "--http-timeout", str(job.idle_timeout_s)),
         *("--filesize-max", str(job.largest_object_bytes), "--range", f"1-{MOST_FILES + 1}"),
-        *("--write-metadata", "--no-skip"),
+        "--write-metadata",
         *("--directory", str(files), "--filename", "{num:?//>04}{filename[:80]}.{extension}"),
         *(*settings, *agent, "--", job.url),
     ]
@@ -142,15 +157,32 @@ def _pictures_in(files: Path) -> list[Picture]:
     described = sorted(files.rglob("*.json")) if files.is_dir() else []
     pairs = ((note.with_suffix(""), note) for note in described)
     return [
-        Picture(path=path, description=json.loads(note.read_text("utf-8")))
-        for path, note in pairs
-        if path.is_file()
+        Picture(path=path, description=_description_in(note)) for path, note in pairs if path.is_file()
     ]
+
+
+def _description_in(note: Path) -> dict[str, Any]:
+    """What *note* says; nothing if it was torn when gallery-dl was killed."""
+    try:
+        described: dict[str, Any] = json.loads(note.read_text("utf-8"))
+    except ValueError:
+        return {}
+    return described
+
+
+def _is_words(picture: Picture) -> bool:
+    """Judged by the name that it was asked for: gallery-dl gives a page the name of one."""
+    name = urlsplit(picture.url).path if picture.url else picture.path.name
+    if PurePosixPath(name).suffix.lower() in _TEXT_SUFFIXES:
+        return False
+    with picture.path.open("rb") as stream:
+        return is_page_or_message(stream.read(1024))
 
 
 def gallery_failure(ended: Ended, words: str, *, files: int) -> Failure | None:
     """Why what gallery-dl brought, so many *files*, isn't all of a gallery; *words* are its own."""
-    kind = f"gallery-dl: exit {ended.exit_code}"
+    kind, is_too_large = f"gallery-dl: exit {ended.exit_code}", _TOO_LARGE in words
+    words = words[-_LONGEST_DETAIL:]
     if ended.was_killed:
         return Failure(reason=Reason.TIMEOUT, error_class="Deadline", detail=words)
     if ended.exit_code == _HTTP_FAULT and (told := _told_fault(words)) is not None:
@@ -159,8 +191,10 @@ def gallery_failure(ended: Ended, words: str, *, files: int) -> Failure | None:
         fitting = (reason for bit, reason in EXIT_REASONS if ended.exit_code & bit)
         reason = Reason.TOOL_ERROR if ended.exit_code < 0 else next(fitting, Reason.TOOL_ERROR)
         return Failure(reason=reason, error_class=kind, detail=words)
-    if not files:
-        reason, kind = Reason.UNSUPPORTED_SITE, "gallery-dl: no files"
+    if is_too_large or not files:
+        # gallery-dl passes over what is too large, and calls that a success.
+        reason = Reason.TOO_LARGE if is_too_large else Reason.UNSUPPORTED_SITE
+        kind = "gallery-dl: filesize-max" if is_too_large else "gallery-dl: no files"
         return Failure(reason=reason, error_class=kind, detail=words)
     if files > MOST_FILES:
         words = f"the first {MOST_FILES} of at least {files} files"

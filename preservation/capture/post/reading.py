@@ -50,7 +50,7 @@ class Reading:
     def has_media(self) -> bool:
         """Whether at least one medium came whole."""
         return any(file.role is Role.MEDIA for file in self.files) or bool(
-            self.gallery and self.gallery.pictures
+            self.gallery and any(one.is_whole for one in self.gallery.pictures)
         )
 
     @property
@@ -67,7 +67,12 @@ class Reading:
         pictures = self.gallery.pictures if self.gallery else ()
         theirs.keep(
             [
-                Downloaded(path=one.path, role=Role.MEDIA, url=one.url or "", is_as_sent=True)
+                Downloaded(
+                    path=one.path,
+                    role=Role.MEDIA if one.is_whole else Role.PARTIAL,
+                    url=one.url or "",
+                    is_as_sent=True,
+                )
                 for one in pictures
             ]
         )

@@ -10,22 +10,13 @@ from yt_dlp.networking.exceptions import HTTPError
 
 from preservation.capture.fetch.resuming import range_fault
 from preservation.capture.post.report import LackKind
+from preservation.capture.post.words import is_page_or_message
 
 MOST_MISSING_SEGMENTS = 20
 """A film that lacks more than this is given up: its server isn't asked for thousands that are gone."""
 
 _GONE = frozenset({404, 410})
 """Answers for a segment that a second attempt wouldn't change."""
-
-_PAGE_OR_MESSAGE = re.compile(
-    rb"(?:\xef\xbb\xbf)?\s*(?:<(?:!doctype\s+html|html|head|body|title|script|h1|!--)[\s>-]"
-    rb"|\{\s*[\"}]|\[\s*[\"{\]])",
-    re.IGNORECASE,
-)
-"""How HTML (WHATWG MIME Sniffing 7.1) and JSON begin, whatever type they have: no medium does."""
-
-_CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a]")
-"""What no text holds, and nearly all that is packed or encrypted."""
 
 
 class NoMedia(HTTPError):  # type: ignore[misc]
@@ -70,7 +61,7 @@ class Segments:
         def read_first(amount: int | None = None) -> Any:
             answer.read = read
             start = read(amount)
-            if _PAGE_OR_MESSAGE.match(start) and not _CONTROLS.search(start):
+            if is_page_or_message(start):
                 self.fault = NoMedia(answer)
                 raise self.fault
             return start
