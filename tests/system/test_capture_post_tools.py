@@ -193,6 +193,19 @@ def test_words_in_place_of_a_film_or_its_key_are_no_film(start, site, attempt):
     assert made.of_role(Role.MEDIA) == []
 
 
+def test_words_in_place_of_a_preview_are_no_preview(site, attempt):
+    site.pages["/words.jpg"] = ("image/jpeg", ERROR_PAGE)
+    site.pages["/film-1.mp4"] = ("video/mp4", FILM)
+    film = b"<title>F</title><video poster=/words.jpg src=/film-1.mp4></video>"
+    site.pages["/previewed"] = ("text/html", film)
+
+    made = attempt(POST, site.url("/previewed"))
+
+    assert made.result.outcome is Outcome.CAPTURED, made.result.error_detail
+    assert made.of_role(Role.THUMBNAIL) == []
+    assert site.url("/words.jpg") in responses(made)
+
+
 def test_segments_by_the_name_of_pages_are_segments(site, attempt):
     for number, segment in enumerate(SEGMENTS):
         site.pages[f"/disguised-{number}.html"] = ("text/html", segment)

@@ -19,6 +19,7 @@ from preservation.capture.post.gallery import LABEL as GALLERY_DL
 from preservation.capture.post.gallery import Gallery, GalleryJob, read_gallery
 from preservation.capture.post.keeping import Downloaded, Keeping
 from preservation.capture.post.report import PostJob, PostReport, newest_lines, report_in
+from preservation.capture.post.words import is_page_or_message
 from preservation.capture.tap import Recorded, Tap
 from preservation.capture.versions import version_of
 from preservation.model.captures import Derivation
@@ -199,10 +200,16 @@ def _downloaded(report: PostReport, folder: Path, url: str) -> list[Downloaded]:
             )
     for companion in report.companions:
         path = folder / companion.file
-        if path.is_file() and companion.file not in report.downloads:
-            role = Role(companion.role)
+        role = Role(companion.role)
+        if path.is_file() and companion.file not in report.downloads and _is_itself(path, role):
             files.append(Downloaded(path=path, role=role, url=companion.url or url, is_as_sent=True))
     return files
+
+
+def _is_itself(path: Path, role: Role) -> bool:
+    """False for a page or a message in place of a preview; as an answer it is in the WARC."""
+    with path.open("rb") as stream:
+        return role is not Role.THUMBNAIL or not is_page_or_message(stream.read(1024))
 
 
 def _keep_note(evidence: AttemptEvidence, note: dict[str, Any] | list[dict[str, Any]]) -> None:
