@@ -13,7 +13,7 @@ from typing import Any
 
 from preservation import clock
 from preservation.capture.browser.devtools import BrowserGone, DevToolsFault
-from preservation.capture.page.driver import Driver, Frame
+from preservation.capture.page.driver import COMMAND_S, Driver, Frame, PageSilent
 from preservation.capture.page.script import BEHAVIOURS, call
 
 MOST_SCROLL_STEPS = 60
@@ -30,6 +30,7 @@ _STEP_S = 0.08
 _CLICK_S = 0.15
 _LONGEST_QUIET_WAIT_S = 5.0
 _LONGEST_GROWTH_WAIT_S = 1.5
+_LONGEST_DRAWING_S = 2.0
 _VIEW_PX = 1024
 
 
@@ -76,6 +77,7 @@ class Reader:
         self._main, self._others = frames[0], frames[1 : MOST_FRAMES + 1]
         self._activity = activity
         self._give_up_at = clock.monotonic_s() + LONGEST_S
+        self._tells_when_drawn = True
         self._height_px = 0
         """The page's height when it was last scrolled to its end."""
 
@@ -117,7 +119,7 @@ class Reader:
             if not self._activity.open_loads() and self._activity.requests() == seen:
                 return
             seen = self._activity.requests()
-            self._step("drawnHeight")
+            self._drawn_height()
 
     def _read_once(self) -> None:
         """All that a reader does; what scrolling brought is looked at like what was there before."""
@@ -153,11 +155,21 @@ class Reader:
     def _grown_height(self, height_px: int) -> int:
         """The page's height now; a feed that is fetching gets a moment to grow."""
         give_up_at = clock.monotonic_s() + _LONGEST_GROWTH_WAIT_S
-        now_px = int(self._step("drawnHeight"))
+        now_px = self._drawn_height()
         while now_px <= height_px and self._activity.open_loads() and clock.monotonic_s() < give_up_at:
             self._driver.rest(_STEP_S)
             now_px = int(self._step("height"))
         return now_px
+
+    def _drawn_height(self) -> int:
+        """The page's height once it has been drawn; in a page without scripts nobody tells when."""
+        if self._tells_when_drawn:
+            try:
+                return int(self._step("drawnHeight", timeout_s=_LONGEST_DRAWING_S))
+            except PageSilent:
+                self._tells_when_drawn = False
+        self._driver.rest(_STEP_S)
+        return int(self._step("height"))
 
     def _click_through(self, survey: dict[str, Any]) -> None:
         """Press what brings more of the same page, and keep the page from leaving over it."""
@@ -227,8 +239,9 @@ class Reader:
         self.done.media_started += counts["media"]
         self.done.details_opened += counts["details"]
 
-    def _step(self, function: str, argument: int | None = None) -> Any:
-        return self._driver.evaluate(call(BEHAVIOURS, function, argument), self._main)
+    def _step(self, function: str, argument: int | None = None, *, timeout_s: float = COMMAND_S) -> Any:
+        expression = call(BEHAVIOURS, function, argument)
+        return self._driver.evaluate(expression, self._main, timeout_s=timeout_s)
 
     def _is_late(self) -> bool:
         if clock.monotonic_s() < self._give_up_at:

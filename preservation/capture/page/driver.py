@@ -103,12 +103,13 @@ class Driver:
         """Send a command whose answer doesn't matter."""
         self.devtools.send(method, parameters, session=session or self.session)
 
-    def evaluate(self, expression: str, frame: Frame) -> Any:
+    def evaluate(self, expression: str, frame: Frame, *, timeout_s: float = COMMAND_S) -> Any:
         """The value of *expression*, or of what it promises, in a world of its own, where the frame's
         scripts can't meddle.
 
         Raises:
-            DevToolsFault: The frame is gone or silent, or the expression threw.
+            PageSilent: There was no answer in time.
+            DevToolsFault: The frame is gone, or the expression threw.
         """
         world = self.call(
             "Page.createIsolatedWorld",
@@ -125,6 +126,7 @@ class Driver:
                 "silent": True,
             },
             session=frame.session,
+            timeout_s=timeout_s,
         )
         if "exceptionDetails" in result:
             raise DevToolsFault(_thrown(result["exceptionDetails"]))

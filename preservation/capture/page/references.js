@@ -123,6 +123,10 @@
   const LAZY_NAMES = ['data-src', 'data-original', 'data-lazy', 'data-lazy-src', 'data-bg', 'data-background-image'];
   const LAZY_ELEMENTS = ['img', 'source', 'div', 'span', 'a', 'section', 'figure'];
   const LOOKS_LIKE_URL = /^(https?:|\/|\.)\S*$|^\S+\.(jpe?g|png|gif|webp|avif|svg)([?#]\S*)?$/i;
+  const TAG = /<(img|source)\s((?:"[^"]*"|'[^']*'|[^<>"'])*)>/gi;
+  const ATTRIBUTE = /([^\s"'=/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"']+)))?/g;
+  const withoutComments = text =>
+    text.split('<!--').map((part, at) => (at ? part.split('-->').slice(1).join('-->') : part)).join('');
   const inWaiting = found => {
     for (const name of LAZY_NAMES)
       found.each(LAZY_ELEMENTS.map(element => `${element}[${name}]`).join(), e => {
@@ -130,10 +134,14 @@
         if (LOOKS_LIKE_URL.test(link)) found.add(link, 'LazyImage');
       });
     found.each('[data-srcset]', e => found.candidates(value(e, 'data-srcset'), 'LazyImage'));
+    // Where a page takes trusted types alone (CSP, require-trusted-types-for) no parser takes its text.
     found.each('noscript', e => {
-      const inside = new DOMParser().parseFromString(e.textContent, 'text/html');
-      for (const image of inside.querySelectorAll('img[src]')) found.add(value(image, 'src'), 'LazyImage');
-      for (const image of inside.querySelectorAll('[srcset]')) found.candidates(value(image, 'srcset'), 'LazyImage');
+      for (const [, tag, inside] of withoutComments(e.textContent).matchAll(TAG))
+        for (const [, name, double, single, bare] of inside.matchAll(ATTRIBUTE)) {
+          const text = (double ?? single ?? bare ?? '').replace(/&(amp|#38|#x26);/gi, '&').trim();
+          if (/^srcset$/i.test(name)) found.candidates(text, 'LazyImage');
+          else if (/^src$/i.test(name) && /^img$/i.test(tag)) found.add(text, 'LazyImage');
+        }
     });
   };
 

@@ -1,6 +1,6 @@
 """A site with every oddity and fault that a capture meets, and what a capture of each must come to."""
 
-from tests.fakes.wire_site import faults, media, pages, refusals  # noqa: F401 - these register the cases
+from tests.fakes.wire_site import faults, looking, media, pages, refusals  # noqa: F401 - these register the cases
 from tests.fakes.wire_site.captured import MATRIX_LIMITS, Kept, capture_cases, matrix_settings
 from tests.fakes.wire_site.case import SETTINGS, Case, build
 from tests.fakes.wire_site.judging import Judged, judge
