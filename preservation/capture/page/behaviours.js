@@ -2,7 +2,7 @@
 // page's own scripts. `survey` looks for what there is to do and keeps it in `reading`; the others do
 // one small step each, so that the browser and its driver stay in control between them.
 (() => {
-  const MOST_BOXES = 20;
+  const MOST_BOXES = 40;
   const MOST_BUTTONS = 10;
   const MOST_BANNERS = 10;
   const MOST_ROOTS = 2000;
@@ -44,7 +44,11 @@
     for (const root of roots) for (const e of root.querySelectorAll(selector)) visit(e);
   };
   const root = () => document.scrollingElement || document.documentElement;
-  const height = () => Math.max(root()?.scrollHeight || 0, document.body?.scrollHeight || 0);
+  // CSS Overflow 3, 3.3: the body scrolls by itself only if what it is in has an overflow of its own.
+  const isBodyBox = () => document.body && document.body !== root()
+    && document.body.scrollHeight > document.body.clientHeight
+    && getComputedStyle(document.documentElement).overflowY !== 'visible';
+  const height = () => Math.max(root()?.scrollHeight || 0, isBodyBox() ? 0 : document.body?.scrollHeight || 0);
   const isShown = e =>
     e.checkVisibility({opacityProperty: true, visibilityProperty: true}) && e.getClientRects().length > 0;
   const isPressable = e =>
@@ -72,19 +76,60 @@
     return parts.join(' > ');
   };
 
+  // What is known of this frame from one survey to the next.
+  const known = globalThis.known ??= {
+    begun: new WeakSet(), seen: new WeakSet(), spent: new WeakSet(), places: new Map(), ends: new WeakMap(),
+  };
+  const fresh = found => {
+    const unseen = found.filter(e => !known.seen.has(e));
+    for (const e of unseen) known.seen.add(e);
+    return unseen.length;
+  };
+
+  const moves = /auto|scroll/;
+  // Whether it scrolls: what fills the view and is hidden beyond it is what a consent wall locks.
+  const isBox = e => {
+    const isTall = e.scrollHeight > e.clientHeight + 40 && e.clientHeight >= 80;
+    const isWide = e.scrollWidth > e.clientWidth + 40 && e.clientWidth >= 120;
+    if (!isTall && !isWide) return false;
+    if (e === root()) return window !== window.top;
+    if (e === document.body && !isBodyBox()) return false;
+    const style = getComputedStyle(e);
+    const isLocked = style.overflowY === 'hidden' && e.clientHeight > 0.8 * innerHeight && e.clientWidth > 0.5 * innerWidth;
+    return (isTall && (moves.test(style.overflowY) || isLocked)) || (isWide && moves.test(style.overflowX));
+  };
   const boxes = () => {
     const found = [];
-    each('*', e => {
-      if (e === root() || e === document.body || found.length >= MOST_BOXES) return;
-      const isTall = e.scrollHeight > e.clientHeight + 40 && e.clientHeight >= 80;
-      const isWide = e.scrollWidth > e.clientWidth + 40 && e.clientWidth >= 120;
-      if (!isTall && !isWide) return;
-      const style = getComputedStyle(e);
-      const moves = /auto|scroll/;
-      if ((isTall && moves.test(style.overflowY)) || (isWide && moves.test(style.overflowX)))
-        found.push({e, top: e.scrollTop, left: e.scrollLeft});
-    });
+    each('*', e => found.length < MOST_BOXES && isBox(e) && found.push(e));
+    for (const e of found) if (!known.places.has(e)) known.places.set(e, [e.scrollLeft, e.scrollTop]);
     return found;
+  };
+  // A consent wall that fixes the body keeps the window from moving: then the body is moved, and put back.
+  const moveFixedBody = y => {
+    const {body} = document;
+    if (!body || getComputedStyle(body).position !== 'fixed') return;
+    known.bodyStyle ??= {text: body.style.cssText, isSet: body.hasAttribute('style')};
+    if (y) return body.style.setProperty('top', `${-y}px`, 'important');
+    body.style.cssText = known.bodyStyle.text;
+    if (!known.bodyStyle.isSet && body.hasAttribute('style')) body.removeAttribute('style');
+    delete known.bodyStyle;
+  };
+  const extent = e => `${e.scrollWidth} ${e.scrollHeight}`;
+  const openBoxes = () => reading.boxes.filter(e => e.isConnected && known.ends.get(e) !== extent(e));
+  const isInView = e => {
+    const {top, left, bottom, right} = e.getBoundingClientRect();
+    return top < innerHeight && bottom > 0 && left < innerWidth && right > 0;
+  };
+  // One step down, or across where it is at its lower end; whether it moved.
+  const stepBox = e => {
+    const {scrollTop, scrollLeft} = e;
+    const style = getComputedStyle(e);
+    const down = style.flexDirection === 'column-reverse' ? -STEP : STEP;
+    const across = style.direction === 'rtl' ? -STEP : STEP;
+    e.scrollBy({top: down * e.clientHeight, behavior: 'instant'});
+    if (e.scrollTop !== scrollTop) return true;
+    if (moves.test(style.overflowX)) e.scrollBy({left: across * e.clientWidth, behavior: 'instant'});
+    return e.scrollLeft !== scrollLeft;
   };
   const buttons = () => {
     const found = {nexts: [], mores: []};
@@ -92,7 +137,7 @@
       const text = label(e);
       if (!text || !isPressable(e) || !isHarmless(e)) return;
       if (NEXT.test(text) && isWithin(e, CAROUSEL)) found.nexts.push(e);
-      else if (MORE.test(text) && !isWithin(e, CONSENT)) found.mores.push(e);
+      else if (MORE.test(text) && !isWithin(e, CONSENT) && !known.spent.has(e)) found.mores.push(e);
     });
     return {nexts: found.nexts.slice(0, MOST_BUTTONS), mores: found.mores.slice(0, MOST_BUTTONS)};
   };
@@ -106,24 +151,30 @@
     each(LIKELY_BANNERS, e => CONSENT.test(e.innerText) && note(e));
     return found.map(e => ({selector: path(e), text: (e.innerText || '').trim().slice(0, 2000)}));
   };
-  const count = selector => {
-    let number = 0;
-    each(selector, () => number++);
-    return number;
+  const all = selector => {
+    const found = [];
+    each(selector, e => found.push(e));
+    return found;
   };
 
   return {
-    // Counts of what there is to do, the page's size in CSS pixels, and consent banners.
+    // Counts of what there is to do, and of what of it is new since the last survey; the page's size in
+    // CSS pixels, and consent banners.
     survey() {
+      const surveyed = known.places.size;
       globalThis.reading = {boxes: boxes(), ...buttons(), kept: 0};
+      const folded = all('details:not([open])');
+      const media = all('video, audio').filter(e => !known.begun.has(e));
       return {
         view_px: innerHeight,
         height_px: height(),
-        boxes: reading.boxes.length,
+        boxes: known.places.size - surveyed,
+        open_boxes: openBoxes().length,
         nexts: reading.nexts.length,
         mores: reading.mores.length,
-        media: count('video, audio'),
-        details: count('details:not([open])'),
+        new_nexts: fresh(reading.nexts),
+        new_mores: fresh(reading.mores),
+        to_start: fresh(folded) + fresh(media),
         banners: banners(),
       };
     },
@@ -137,6 +188,7 @@
     },
     scrollTo(y) {
       window.scrollTo({top: y, behavior: 'instant'});
+      moveFixedBody(y);
     },
 
     // Keep the page from going elsewhere because of a press of ours (HTML 7.2.10.4, navigate event).
@@ -161,36 +213,43 @@
       for (const e of ready) e.click();
       return ready.length;
     },
-    // The first button that brings more; whether there was one.
-    pressMore() {
-      const [first] = reading.mores.filter(isPressable);
-      first?.click();
-      return Boolean(first);
+    // The first button that brings more, but the last one again only if it did; whether there was one.
+    pressMore(isFruitful) {
+      if (!isFruitful && reading.pressed) known.spent.add(reading.pressed);
+      const isReady = e => !known.spent.has(e) && isPressable(e) && MORE.test(label(e));
+      reading.pressed = reading.mores.find(isReady);
+      reading.pressed?.click();
+      return Boolean(reading.pressed);
     },
-    // One step in every scrollable part; how many moved.
+    // How many scrollable parts haven't been scrolled to their end as it is now.
+    openBoxes() {
+      return openBoxes().length;
+    },
+    // One step in the scrollable parts that are in view, or else in the next one; how many aren't at their end.
     scrollBoxes() {
-      const moved = reading.boxes.filter(({e}) => {
-        const {scrollTop, scrollLeft} = e;
-        const [top, left] = [scrollTop + STEP * e.clientHeight, scrollLeft + STEP * e.clientWidth];
-        e.scrollTo({top, left, behavior: 'instant'});
-        return e.scrollTop !== scrollTop || e.scrollLeft !== scrollLeft;
-      });
-      return moved.length;
+      const open = openBoxes();
+      if (open.length && !open.some(isInView)) open[0].scrollIntoView({block: 'center', behavior: 'instant'});
+      const inView = open.filter(isInView);
+      for (const e of inView.length ? inView : open.slice(0, 1)) if (!stepBox(e)) known.ends.set(e, extent(e));
+      return open.length;
+    },
+    // Bring this frame into the view of the page.
+    show() {
+      document.documentElement.scrollIntoView({behavior: 'instant'});
     },
     boxesBack() {
-      for (const {e, top, left} of reading.boxes) e.scrollTo({top, left, behavior: 'instant'});
+      for (const [e, [left, top]] of known.places) e.scrollTo({left, top, behavior: 'instant'});
     },
     // Start what plays, muted, and open what is folded; how many that weren't so before.
     start() {
       const counts = {media: 0, details: 0};
-      const begun = globalThis.begun ??= new WeakSet();
       each('details:not([open])', e => {
         e.open = true;
         counts.details++;
       });
       each('video, audio', e => {
-        if (begun.has(e)) return;
-        begun.add(e);
+        if (known.begun.has(e)) return;
+        known.begun.add(e);
         e.muted = true;
         counts.media++;
         if (e.paused) e.play().catch(() => {});

@@ -18,11 +18,12 @@ from preservation.capture.page.script import BEHAVIOURS, call
 
 MOST_SCROLL_STEPS = 60
 """Of 0.8 screens each: some 49,000 pixels. A feed that goes on is cut here, and that is noted."""
-MOST_BOX_STEPS = 20
+MOST_BOX_STEPS = 120
+"""In all, frames included."""
 MOST_NEXT_ROUNDS = 12
 MOST_MORE_CLICKS = 8
 MOST_FRAMES = 20
-"""Frames below the main one in which media are started and folded parts opened."""
+"""Frames below the main one in which parts are scrolled and opened, and media started."""
 LONGEST_S = 30.0
 """All behaviours of a page together."""
 QUIET_S = 0.3
@@ -41,7 +42,8 @@ class Behaviours:
     scroll_steps: int = 0
     scrolled_px: int = 0
     boxes: int = 0
-    """Scrollable parts of the page that were scrolled to their end."""
+    """Scrollable parts of the page, and of the frames in it, that were scrolled."""
+    box_steps: int = 0
     media_started: int = 0
     details_opened: int = 0
     next_rounds: int = 0
@@ -69,12 +71,15 @@ class Activity:
 
 
 class Reader:
-    """Looks around in a page whose frames are *frames*, the main one first."""
+    """Looks around in a page; *frames* tells those that it has now, the main one first."""
 
-    def __init__(self, driver: Driver, frames: list[Frame], activity: Activity) -> None:
+    def __init__(self, driver: Driver, frames: Callable[[], list[Frame]], activity: Activity) -> None:
         self.done = Behaviours()
         self._driver = driver
-        self._main, self._others = frames[0], frames[1 : MOST_FRAMES + 1]
+        self._frames = frames
+        self._main = frames()[0]
+        self._scrolled_frames: dict[str, Frame] = {}
+        self._has_shown_frame = False
         self._activity = activity
         self._give_up_at = clock.monotonic_s() + LONGEST_S
         self._tells_when_drawn = True
@@ -82,22 +87,21 @@ class Reader:
         """The page's height when it was last scrolled to its end."""
 
     def look_around(self) -> None:
-        """Scroll to the end, open, start and page through, and wait for quiet; again, as long as the
-        page grows over it; then back to the top.
+        """Scroll to the end, open, start and page through, and wait for quiet; again, as long as that
+        brings more; then back to the top.
 
         Raises:
             BrowserGone: The browser ended, or the page crashed.
             DevToolsFault: The page went elsewhere, or doesn't answer.
         """
         self._wait_for_first_content()
+        survey = self._survey(self._main)
         is_growing = True
         while is_growing:
-            self._read_once()
-            is_growing = not self._is_at_bound() and int(self._step("height")) > self._height_px
-        if self.done.scroll_steps:
-            self._step("scrollTo", 0)
-        if self.done.media_started:
-            self._step("pause")
+            self._read_once(survey)
+            survey = self._survey(self._main)
+            is_growing = not self._is_late() and (self._has_more(survey) or self._look_into_frames())
+        self._go_back()
 
     def wait_for_quiet(self) -> None:
         """Wait until nothing has been under way for a moment; not for long."""
@@ -121,21 +125,44 @@ class Reader:
             seen = self._activity.requests()
             self._drawn_height()
 
-    def _read_once(self) -> None:
+    def _read_once(self, survey: dict[str, Any]) -> None:
         """All that a reader does; what scrolling brought is looked at like what was there before."""
-        survey = self._step("survey")
         steps = self.done.scroll_steps
         self._scroll_to_the_end(survey["view_px"], survey["height_px"])
         if self.done.scroll_steps > steps:
-            survey = {**self._step("survey"), "banners": survey["banners"]}
-        self.done.banners = self.done.banners or survey["banners"]
+            survey = self._survey(self._main)
         self._click_through(survey)
-        self._scroll_boxes(survey)
-        self._start_everywhere(survey)
+        self._scroll_boxes(self._main)
+        self._start(self._main)
         self.wait_for_quiet()
 
-    def _is_at_bound(self) -> bool:
-        return self._is_late() or "scroll" in self.done.bounds_reached
+    def _survey(self, frame: Frame) -> dict[str, Any]:
+        survey: dict[str, Any] = self._step("survey", frame=frame)
+        self.done.boxes += survey["boxes"]
+        if frame is self._main:
+            self.done.banners = self.done.banners or survey["banners"]
+        return survey
+
+    def _has_more(self, survey: dict[str, Any]) -> bool:
+        """Whether *survey* tells of something that no bound has ended and nobody has looked at."""
+        to_do = {
+            "scroll": survey["height_px"] > self._height_px,
+            "boxes": survey["open_boxes"],
+            "more": survey["new_mores"],
+            "next": survey["new_nexts"],
+            "start": survey["to_start"],
+        }
+        return any(todo for bound, todo in to_do.items() if bound not in self.done.bounds_reached)
+
+    def _go_back(self) -> None:
+        for frame in self._scrolled_frames.values():
+            self._try(lambda frame: bool(self._step("boxesBack", frame=frame)), frame)
+        if self.done.boxes:
+            self._step("boxesBack")
+        if self.done.scroll_steps or self.done.boxes or self._has_shown_frame:
+            self._step("scrollTo", 0)
+        if self.done.media_started:
+            self._step("pause")
 
     def _scroll_to_the_end(self, view_px: int, height_px: int) -> None:
         view_px = view_px or _VIEW_PX
@@ -178,21 +205,22 @@ class Reader:
         self._step("stay")
         self._click_more(survey)
         self._click_next(survey)
-        self.done.navigations_prevented = int(self._step("stayNoMore"))
+        self.done.navigations_prevented += int(self._step("stayNoMore"))
 
     def _click_more(self, survey: dict[str, Any]) -> None:
-        is_fruitful = bool(survey["mores"])
-        while is_fruitful and not self._is_late():
+        """Press the first button for as long as that brings something, then the next one."""
+        is_fruitful = True
+        while survey["mores"] and not self._is_late():
             if self.done.more_clicks >= MOST_MORE_CLICKS:
                 self.done.reach("more")
                 return
             before = (self._step("height"), self._activity.requests())
-            if not self._step("pressMore"):
+            if not self._step("pressMore", int(is_fruitful)):
                 return
             self.done.more_clicks += 1
             self._driver.rest(_CLICK_S)
             height_px = self._grown_height(int(before[0]))
-            is_fruitful = (height_px, self._activity.requests()) != before
+            is_fruitful = height_px > before[0] or self._activity.requests() > before[1]
             self._scroll_to_the_end(survey["view_px"], height_px)
 
     def _click_next(self, survey: dict[str, Any]) -> None:
@@ -209,39 +237,71 @@ class Reader:
             self._driver.rest(_CLICK_S)
             idle_rounds = idle_rounds + 1 if self._activity.requests() == before else 0
 
-    def _scroll_boxes(self, survey: dict[str, Any]) -> None:
-        self.done.boxes = survey["boxes"]
-        for _ in range(MOST_BOX_STEPS if survey["boxes"] else 0):
-            if self._is_late() or not self._step("scrollBoxes"):
-                break
+    def _scroll_boxes(self, frame: Frame) -> None:
+        """Scroll every scrollable part to its end; one that is fetching gets a moment to grow."""
+        while self._step("scrollBoxes", frame=frame) or self._has_grown_box(frame):
+            self.done.box_steps += 1
             self._driver.rest(_STEP_S)
-        else:
-            if survey["boxes"]:
+            if self.done.box_steps >= MOST_BOX_STEPS:
                 self.done.reach("boxes")
-        if survey["boxes"]:
-            self._step("boxesBack")
-
-    def _start_everywhere(self, survey: dict[str, Any]) -> None:
-        if survey["media"] or survey["details"]:
-            self._start(self._main)
-        for frame in self._others:
-            if self._is_late():
+            if self.done.box_steps >= MOST_BOX_STEPS or self._is_late():
                 return
-            try:
-                self._start(frame)
-            except BrowserGone:
-                raise
-            except DevToolsFault as fault:
-                self.done.faults.append(f"{frame.url[:500]}: {fault}")
+
+    def _has_grown_box(self, frame: Frame) -> bool:
+        give_up_at = clock.monotonic_s() + _LONGEST_GROWTH_WAIT_S
+        if not self.done.boxes:
+            return False
+        self._drawn_height()
+        has_grown = bool(self._step("openBoxes", frame=frame))
+        while not has_grown and self._activity.open_loads() and clock.monotonic_s() < give_up_at:
+            self._driver.rest(_STEP_S)
+            has_grown = bool(self._step("openBoxes", frame=frame))
+        return has_grown
+
+    def _look_into_frames(self) -> bool:
+        """Scroll and open what is in frames; whether there was something to do."""
+        frames = self._frames()[1 : MOST_FRAMES + 1]
+        had_something = [self._try(self._look_into, one) for one in frames if not self._is_late()]
+        return any(had_something)
+
+    def _look_into(self, frame: Frame) -> bool:
+        survey = self._survey(frame)
+        is_open = survey["open_boxes"] and "boxes" not in self.done.bounds_reached
+        if not is_open and not survey["to_start"]:
+            return False
+        self._has_shown_frame = True
+        self._step("show", frame=frame)
+        self._start(frame)
+        if survey["boxes"]:
+            self._scrolled_frames[frame.frame_id] = frame
+        if is_open:
+            self._scroll_boxes(frame)
+        return True
+
+    def _try(self, look: Callable[[Frame], bool], frame: Frame) -> bool:
+        try:
+            return look(frame)
+        except BrowserGone:
+            raise
+        except DevToolsFault as fault:
+            self.done.faults.append(f"{frame.url[:500]}: {fault}")
+            return False
 
     def _start(self, frame: Frame) -> None:
-        counts = self._driver.evaluate(call(BEHAVIOURS, "start"), frame)
+        counts = self._step("start", frame=frame)
         self.done.media_started += counts["media"]
         self.done.details_opened += counts["details"]
 
-    def _step(self, function: str, argument: int | None = None, *, timeout_s: float = COMMAND_S) -> Any:
+    def _step(
+        self,
+        function: str,
+        argument: int | None = None,
+        *,
+        frame: Frame | None = None,
+        timeout_s: float = COMMAND_S,
+    ) -> Any:
         expression = call(BEHAVIOURS, function, argument)
-        return self._driver.evaluate(expression, self._main, timeout_s=timeout_s)
+        return self._driver.evaluate(expression, frame or self._main, timeout_s=timeout_s)
 
     def _is_late(self) -> bool:
         if clock.monotonic_s() < self._give_up_at:

@@ -274,8 +274,7 @@ class Visit:
 
     def _read(self) -> None:
         activity = Activity(lambda: self.traffic.open_loads, lambda: self._watch.requests)
-        frames = frames_of(self._driver, self._watch.targets)
-        reader = Reader(self._driver, frames, activity)
+        reader = Reader(self._driver, lambda: frames_of(self._driver, self._watch.targets), activity)
         self._done = reader.done
         reader.look_around()
 

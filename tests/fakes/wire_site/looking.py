@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from tests.fakes.wire_site.answers import html
-from tests.fakes.wire_site.case import Stage, case
+from tests.fakes.wire_site.answers import data, html, plain, slow
+from tests.fakes.wire_site.case import Stage, case, family
+from tests.fakes.wire_site.site import Origin
 
 _GAP = '<div style="height:1100px"></div>'
+_SLOW_S = 2.0
+_WATCH = """new IntersectionObserver((seen, o) => seen.forEach(one => {
+  if (one.isIntersecting) one.target.src = one.target.dataset.later; }))"""
+_WATCHING = f"""<script>const o = {_WATCH};
+  document.querySelectorAll('[data-later]').forEach(e => o.observe(e));</script>"""
+_STILL = "<style>html, body {overflow: hidden; margin: 0}</style>"
+_BOX = "height: 500px; overflow: auto"
+
+
+def _later(on: Stage, number: int, origin: str = Origin.HTTP) -> str:
+    """A column of pictures that a script loads when they are in view."""
+    urls = [on.picture(f"later-{n}.png", origin) for n in range(number)]
+    return "".join(f'{_GAP}<img data-later="{url}" width=24 height=24>' for url in urls)
 
 
 @case("trusted-types")
@@ -40,3 +54,119 @@ def sandboxed(on: Stage) -> None:
             ("Content-Security-Policy", "sandbox"),
         ),
     )
+
+
+@family("inner-scroll", "body", "app", "reverse", "locked-body", "fixed-body")
+def inner_scroll(on: Stage, member: str) -> None:
+    """A page whose window doesn't scroll, for a part of it does, or a consent wall keeps it."""
+    styles = {
+        "body": "html, body {height: 100%; margin: 0} html {overflow: hidden} body {overflow: auto}",
+        "app": f"html, body {{overflow: hidden; margin: 0}} #app {{{_BOX}}}",
+        "reverse": f"#app {{{_BOX}; display: flex; flex-direction: column-reverse}} #app * {{flex: none}}",
+        "locked-body": "html, body {height: 100%; overflow: hidden}",
+        "fixed-body": "body {position: fixed; overflow: hidden; width: 100%}",
+    }
+    on.page(f"<div id=app>{_later(on, 9)}</div>{_WATCHING}", head=f"<style>{styles[member]}</style>")
+    on.dom_holds = ("<body><p>",)
+
+
+@case("inner-feed")
+def inner_feed(on: Stage) -> None:
+    """A slow feed in a part that scrolls by itself, which is empty at first."""
+    for number in range(4):
+        batch = data({"next": number + 1, "picture": on.picture(f"picture/{number}.png")})
+        on.put(f"batch/{number}.json", batch, route=slow(batch, _SLOW_S))
+    on.page(
+        f"""<div id=app style="{_BOX}"></div><script>
+      let next = 0, busy = false;
+      async function more() {{
+        if (busy || next > 3) return;
+        busy = true;
+        const batch = await (await fetch(`batch/${{next}}.json`)).json();
+        app.insertAdjacentHTML('beforeend',
+          `<div style="height:900px"><img width=24 height=24 src="${{batch.picture}}"></div>`);
+        next = batch.next;
+        busy = false;
+      }}
+      app.onscroll = () => app.clientHeight + app.scrollTop > app.scrollHeight - 300 && more();
+      more();</script>""",
+        head=_STILL,
+    )
+
+
+@case("inner-late-content")
+def inner_late_content(on: Stage) -> None:
+    """A page as high as its window; what comes late is within a part of it that scrolls."""
+    content = data({"html": _later(on, 3)})
+    on.put("content.json", content, route=slow(content, _SLOW_S))
+    on.page(
+        f"""<div id=app style="{_BOX}"></div><script>(async () => {{
+      app.innerHTML = (await (await fetch('content.json')).json()).html;
+      const o = {_WATCH};
+      app.querySelectorAll('[data-later]').forEach(e => o.observe(e)); }})();</script>""",
+        head=_STILL,
+    )
+
+
+@family("strip", "ltr", "rtl")
+def strip(on: Stage, member: str) -> None:
+    """A row of pictures that scrolls sideways, far from where the page begins and ends."""
+    urls = [on.picture(f"{n}.png") for n in range(5)]
+    row = "".join(
+        f'<div style="flex: 0 0 700px"><img data-later="{url}" width=24 height=24></div>'
+        for url in urls
+    )
+    looks = "display: flex; overflow-x: auto; width: 600px; height: 100px"
+    on.page(f'{_GAP}{_GAP}<div dir={member} style="{looks}">{row}</div>{_GAP}{_GAP}{_WATCHING}')
+
+
+@family("frame-scroll", "near", "cross", "lazy", "sandboxed")
+def frame_scroll(on: Stage, member: str) -> None:
+    """A frame with folded parts that is longer than it is high, far down in its page."""
+    origin = Origin.CROSS if member == "cross" else Origin.HTTP
+    folded = (
+        f'<details><img data-later="{on.picture("folded.png", origin)}" width=9 height=9></details>'
+    )
+    inner = on.put("frame.html", html(folded + _later(on, 3, origin) + _WATCHING), origin)
+    more = {"lazy": "loading=lazy", "sandboxed": "sandbox=allow-scripts"}.get(member, "")
+    frame = f'<iframe {more} width=500 height=300 src="{inner}"></iframe>'
+    on.page(f"{_GAP * 5}{frame}{_GAP}")
+
+
+@case("frameset")
+def frameset(on: Stage) -> None:
+    """A page that consists of frames alone."""
+    first = on.put("first.html", html(_later(on, 3) + _WATCHING))
+    second = on.put("second.html", html(f'<img src="{on.picture("second.png")}">'))
+    frames = f'<frameset cols="50%,50%"><frame src="{first}"><frame src="{second}"></frameset>'
+    on.start = on.put("", plain("text/html", f"<html>{frames}</html>".encode()))
+
+
+@case("late-parts")
+def late_parts(on: Stage) -> None:
+    """Folded parts, a carousel and a button that come late, in a page that doesn't grow over them."""
+    folded, following, more = (on.picture(f"{name}.png") for name in ("folded", "next", "more"))
+    late = (
+        f'<details><img loading="lazy" src="{folded}"></details>'
+        "<div class=carousel><button id=following>Next</button></div><button id=more>Load more</button>"
+    )
+    content = data({"html": late})
+    on.put("content.json", content, route=slow(content, _SLOW_S))
+    on.page(f"""<div id=app style="height: 400px"></div><script>(async () => {{
+      app.innerHTML = (await (await fetch('content.json')).json()).html;
+      following.onclick = () => {{ new Image().src = '{following}'; }};
+      more.onclick = () => {{ new Image().src = '{more}'; }}; }})();</script>""")
+
+
+@case("idle-buttons")
+def idle_buttons(on: Stage) -> None:
+    """Buttons that bring nothing, and one that shows and hides, before the one that brings more."""
+    urls = [on.picture(f"{n}.png") for n in range(3)]
+    on.page(f"""<a role=button>See all</a><button id=toggle>Show more</button><p id=text hidden>Shown</p>
+      <div id=list></div><button id=more>Load more</button><script>
+      const urls = {urls!r};
+      toggle.onclick = () => {{ text.hidden = !text.hidden;
+        toggle.textContent = text.hidden ? 'Show more' : 'Show less'; }};
+      more.onclick = () => {{ list.append(Object.assign(new Image(), {{src: urls.shift()}}));
+        if (!urls.length) more.remove(); }};</script>""")
+    on.dom_holds = ('<p id="text">Shown',)
