@@ -141,6 +141,15 @@
     });
     return {nexts: found.nexts.slice(0, MOST_BUTTONS), mores: found.mores.slice(0, MOST_BUTTONS)};
   };
+  // WAI-ARIA Authoring Practices, tabs and accordion: what they show is a part of this very page.
+  const tabs = () => {
+    const found = [];
+    each('[role=tab][aria-selected=false], :is(h1, h2, h3, h4, h5, h6, dt) [aria-expanded=false]', e => {
+      const shows = e.getAttribute('aria-controls')?.split(' ').some(id => e.getRootNode().getElementById(id));
+      if (shows && isPressable(e) && isHarmless(e) && !isWithin(e, CONSENT)) found.push(e);
+    });
+    return found.filter(e => !known.spent.has(e)).slice(0, MOST_BUTTONS);
+  };
   const banners = () => {
     const found = [];
     const note = e => {
@@ -162,7 +171,7 @@
     // CSS pixels, and consent banners.
     survey() {
       const surveyed = known.places.size;
-      globalThis.reading = {boxes: boxes(), ...buttons(), kept: 0};
+      globalThis.reading = {boxes: boxes(), ...buttons(), tabs: tabs(), selected: new Set(), kept: 0};
       const folded = all('details:not([open])');
       const media = all('video, audio').filter(e => !known.begun.has(e));
       return {
@@ -172,8 +181,10 @@
         open_boxes: openBoxes().length,
         nexts: reading.nexts.length,
         mores: reading.mores.length,
+        tabs: reading.tabs.length,
         new_nexts: fresh(reading.nexts),
         new_mores: fresh(reading.mores),
+        new_tabs: fresh(reading.tabs),
         to_start: fresh(folded) + fresh(media),
         banners: banners(),
       };
@@ -220,6 +231,23 @@
       reading.pressed = reading.mores.find(isReady);
       reading.pressed?.click();
       return Boolean(reading.pressed);
+    },
+    // The next tab, or folded part that says so of itself, each once; whether there was one.
+    pressTab() {
+      const next = reading.tabs.find(e => !known.spent.has(e) && isPressable(e));
+      if (!next) return false;
+      known.spent.add(next);
+      const before = next.closest('[role=tablist]')?.querySelector('[role=tab][aria-selected=true]');
+      if (before && !known.spent.has(before)) reading.selected.add(before);
+      next.click();
+      return true;
+    },
+    // Show the tabs again that were shown at first.
+    tabsBack() {
+      for (const e of reading.selected) {
+        known.spent.add(e);
+        e.click();
+      }
     },
     // How many scrollable parts haven't been scrolled to their end as it is now.
     openBoxes() {

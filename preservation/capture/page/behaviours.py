@@ -22,6 +22,7 @@ MOST_BOX_STEPS = 120
 """In all, frames included."""
 MOST_NEXT_ROUNDS = 12
 MOST_MORE_CLICKS = 8
+MOST_TABS = 12
 MOST_FRAMES = 20
 """Frames below the main one in which parts are scrolled and opened, and media started."""
 LONGEST_S = 30.0
@@ -48,6 +49,7 @@ class Behaviours:
     details_opened: int = 0
     next_rounds: int = 0
     more_clicks: int = 0
+    tabs_opened: int = 0
     navigations_prevented: int = 0
     bounds_reached: list[str] = field(default_factory=list)
     banners: list[dict[str, str]] = field(default_factory=list)
@@ -94,7 +96,7 @@ class Reader:
             BrowserGone: The browser ended, or the page crashed.
             DevToolsFault: The page went elsewhere, or doesn't answer.
         """
-        self._wait_for_first_content()
+        self._wait_for_content()
         survey = self._survey(self._main)
         is_growing = True
         while is_growing:
@@ -115,8 +117,8 @@ class Reader:
             if self._activity.open_loads() or self._activity.requests() != seen:
                 seen, quiet_since = self._activity.requests(), clock.monotonic_s()
 
-    def _wait_for_first_content(self) -> None:
-        """Wait until a page that builds itself of what it fetches has done so; not for long."""
+    def _wait_for_content(self) -> None:
+        """Wait until a page that builds itself of what it fetches has done so for now; not for long."""
         give_up_at = clock.monotonic_s() + _LONGEST_GROWTH_WAIT_S
         seen = -1
         while clock.monotonic_s() < give_up_at:
@@ -150,6 +152,7 @@ class Reader:
             "boxes": survey["open_boxes"],
             "more": survey["new_mores"],
             "next": survey["new_nexts"],
+            "tabs": survey["new_tabs"],
             "start": survey["to_start"],
         }
         return any(todo for bound, todo in to_do.items() if bound not in self.done.bounds_reached)
@@ -200,11 +203,12 @@ class Reader:
 
     def _click_through(self, survey: dict[str, Any]) -> None:
         """Press what brings more of the same page, and keep the page from leaving over it."""
-        if not survey["nexts"] and not survey["mores"]:
+        if not survey["nexts"] and not survey["mores"] and not survey["tabs"]:
             return
         self._step("stay")
         self._click_more(survey)
         self._click_next(survey)
+        self._click_tabs(survey)
         self.done.navigations_prevented += int(self._step("stayNoMore"))
 
     def _click_more(self, survey: dict[str, Any]) -> None:
@@ -236,6 +240,19 @@ class Reader:
             self.done.next_rounds += 1
             self._driver.rest(_CLICK_S)
             idle_rounds = idle_rounds + 1 if self._activity.requests() == before else 0
+
+    def _click_tabs(self, survey: dict[str, Any]) -> None:
+        """Show what is behind every tab, and then again what was shown at first."""
+        while survey["tabs"] and not self._is_late():
+            if self.done.tabs_opened >= MOST_TABS:
+                self.done.reach("tabs")
+                break
+            if not self._step("pressTab"):
+                break
+            self.done.tabs_opened += 1
+            self._wait_for_content()
+        if survey["tabs"]:
+            self._step("tabsBack")
 
     def _scroll_boxes(self, frame: Frame) -> None:
         """Scroll every scrollable part to its end; one that is fetching gets a moment to grow."""

@@ -170,3 +170,25 @@ def idle_buttons(on: Stage) -> None:
       more.onclick = () => {{ list.append(Object.assign(new Image(), {{src: urls.shift()}}));
         if (!urls.length) more.remove(); }};</script>""")
     on.dom_holds = ('<p id="text">Shown',)
+
+
+@case("tabs")
+def tabs(on: Stage) -> None:
+    """What tabs and folded parts show is fetched when they are pressed, and given up when others are."""
+    for name in ("second", "third", "answer"):
+        on.put(f"{name}.html", html(f'<img src="{on.picture(f"{name}.png")}">'))
+    on.page("""<div role=tablist>
+      <button role=tab aria-controls=panel aria-selected=true id=first>First</button>
+      <button role=tab aria-controls=panel aria-selected=false id=second>Second</button>
+      <button role=tab aria-controls=panel aria-selected=false id=third>Third</button>
+      <button role=tab aria-selected=false onclick="panel.textContent = 'Elsewhere'">Elsewhere</button></div>
+      <div role=tabpanel id=panel>At first</div>
+      <h3><button aria-expanded=false aria-controls=text id=answer>Question</button></h3><div id=text></div>
+      <button aria-expanded=false aria-controls=text onclick="panel.textContent = 'Menu'">Menu</button><script>
+      const show = async (tab, where) => {
+        where.innerHTML = tab.id == 'first' ? 'At first' : await (await fetch(`${tab.id}.html`)).text(); };
+      for (const tab of [first, second, third]) tab.onclick = () => {
+        for (const one of [first, second, third]) one.ariaSelected = one == tab;
+        show(tab, panel); };
+      answer.onclick = () => { answer.ariaExpanded = true; show(answer, text); };</script>""")
+    on.dom_holds = ('id="panel">At first</div>', "answer.png")
