@@ -53,12 +53,13 @@
     e.checkVisibility({opacityProperty: true, visibilityProperty: true}) && e.getClientRects().length > 0;
   const isPressable = e =>
     e.isConnected && !e.disabled && e.getAttribute('aria-disabled') !== 'true' && isShown(e);
-  const label = e => (e.getAttribute('aria-label') || e.innerText || e.title || '').trim().slice(0, 80);
+  const label = e => (e.getAttribute('aria-label') || e.innerText || e.title || (e.type === 'button' && e.value) || '').trim().slice(0, 80);
 
   // Whether pressing it could lead elsewhere or send something: then it is left alone.
   const isHarmless = e => {
     const link = e.closest('a[href]');
-    return !(link && !link.getAttribute('href').startsWith('#')) && !(e.closest('form') && e.type !== 'button');
+    const isElsewhere = link && !/^\s*(#|javascript:)/i.test(link.getAttribute('href'));
+    return !isElsewhere && !(e.closest('form') && e.type !== 'button');
   };
   const names = e => [
     e.className?.baseVal ?? e.className, e.id, e.getAttribute('aria-roledescription') || '', e.localName,
@@ -133,7 +134,7 @@
   };
   const buttons = () => {
     const found = {nexts: [], mores: []};
-    each('button, [role=button], a', e => {
+    each('button, [role=button], a, input[type=button i]', e => {
       const text = label(e);
       if (!text || !isPressable(e) || !isHarmless(e)) return;
       if (NEXT.test(text) && isWithin(e, CAROUSEL)) found.nexts.push(e);
@@ -188,6 +189,10 @@
         to_start: fresh(folded) + fresh(media),
         banners: banners(),
       };
+    },
+    // Show that somebody is there: many a page keeps its scripts until a wheel turns or a key goes down.
+    wake() {
+      document.documentElement?.dispatchEvent(new WheelEvent('wheel', {bubbles: true, cancelable: true}));
     },
     height,
     // The height once the page has been drawn, and so knows what is in view; without frames, soon.

@@ -97,6 +97,8 @@ class Reader:
             DevToolsFault: The page went elsewhere, or doesn't answer.
         """
         self._wait_for_content()
+        self._step("wake")
+        self._wait_for_content()
         survey = self._survey(self._main)
         is_growing = True
         while is_growing:

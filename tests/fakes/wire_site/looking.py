@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fakes.wire_site.answers import data, html, plain, slow
+from tests.fakes.wire_site.answers import data, html, plain, script, slow
 from tests.fakes.wire_site.case import Stage, case, family
 from tests.fakes.wire_site.site import Origin
 
@@ -192,3 +192,30 @@ def tabs(on: Stage) -> None:
         show(tab, panel); };
       answer.onclick = () => { answer.ariaExpanded = true; show(answer, text); };</script>""")
     on.dom_holds = ('id="panel">At first</div>', "answer.png")
+
+
+@family("more-by", "link", "input", "slide")
+def more_by(on: Stage, member: str) -> None:
+    """What is pressed is a link that leads nowhere, or a button of the old kind."""
+    buttons = {
+        "link": '<a id=more href="javascript:void(0)">Load more</a>',
+        "input": "<form><input type=button id=more value='Load more'></form>",
+        "slide": "<div class=carousel><a id=more href=' JavaScript:;'>Next</a></div>",
+    }
+    on.page(f"""{buttons[member]}<div id=list></div><script>more.onclick = () => {{
+      list.append(Object.assign(new Image(), {{src: '{on.picture("more.png")}'}})); more.remove(); }};</script>""")
+
+
+@case("delayed-scripts")
+def delayed_scripts(on: Stage) -> None:
+    """Scripts that wait until somebody is there, as plugins make them do for speed."""
+    on.put(
+        "late.js",
+        script(
+            f"document.body.append(Object.assign(new Image(), {{src: '{on.picture('late.png')}'}}));"
+        ),
+    )
+    on.page("""<script>const events = ['keydown', 'mousemove', 'wheel', 'touchstart'];
+      const begin = () => { for (const e of events) removeEventListener(e, begin);
+        document.head.append(Object.assign(document.createElement('script'), {src: 'late.js'})); };
+      for (const e of events) addEventListener(e, begin, {passive: true});</script>""")
