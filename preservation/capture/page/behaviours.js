@@ -7,6 +7,7 @@
   const MOST_BANNERS = 10;
   const MOST_ROOTS = 2000;
   const STEP = 0.8;
+  const FEW_LETTERS = 20;
 
   const NEXT = new RegExp(`^\\s*(${[
     'next( slide| image| photo| picture)?', 'forward', 'suivante?', 'siguiente', 'weiter', 'nächste[srn]?', 'avanti',
@@ -121,9 +122,15 @@
     const {top, left, bottom, right} = e.getBoundingClientRect();
     return top < innerHeight && bottom > 0 && left < innerWidth && right > 0;
   };
-  // One step down, or across where it is at its lower end; whether it moved.
+  // One step down, or across where it is at its lower end; whether it moved. What begins elsewhere than
+  // at its beginning, as chats do, goes there first.
   const stepBox = e => {
     const {scrollTop, scrollLeft} = e;
+    if (!known.begun.has(e)) {
+      known.begun.add(e);
+      if (scrollTop > 0) e.scrollTo({top: 0, behavior: 'instant'});
+      if (e.scrollTop !== scrollTop) return true;
+    }
     const style = getComputedStyle(e);
     const down = style.flexDirection === 'column-reverse' ? -STEP : STEP;
     const across = style.direction === 'rtl' ? -STEP : STEP;
@@ -189,6 +196,11 @@
         to_start: fresh(folded) + fresh(media),
         banners: banners(),
       };
+    },
+    // Whether there is next to nothing to see, and scripts that may change that.
+    isBare() {
+      const isEmpty = (document.body?.innerText || '').trim().length < FEW_LETTERS && height() <= innerHeight;
+      return isEmpty && document.scripts.length > 0 && all('img, video, audio, canvas, iframe, frame').length === 0;
     },
     // Show that somebody is there: many a page keeps its scripts until a wheel turns or a key goes down.
     wake() {

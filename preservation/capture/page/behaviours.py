@@ -33,6 +33,7 @@ _CLICK_S = 0.15
 _LONGEST_QUIET_WAIT_S = 5.0
 _LONGEST_GROWTH_WAIT_S = 1.5
 _LONGEST_DRAWING_S = 2.0
+_LONGEST_BARE_S = 3.0
 _VIEW_PX = 1024
 
 
@@ -99,6 +100,7 @@ class Reader:
         self._wait_for_content()
         self._step("wake")
         self._wait_for_content()
+        self._wait_while_bare()
         survey = self._survey(self._main)
         is_growing = True
         while is_growing:
@@ -128,6 +130,12 @@ class Reader:
                 return
             seen = self._activity.requests()
             self._drawn_height()
+
+    def _wait_while_bare(self) -> None:
+        """Give a page that shows next to nothing time to begin: its scripts may wait for anything."""
+        give_up_at = clock.monotonic_s() + _LONGEST_BARE_S
+        while self._step("isBare") and clock.monotonic_s() < give_up_at:
+            self._driver.rest(_STEP_S)
 
     def _read_once(self, survey: dict[str, Any]) -> None:
         """All that a reader does; what scrolling brought is looked at like what was there before."""

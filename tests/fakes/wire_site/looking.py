@@ -56,17 +56,21 @@ def sandboxed(on: Stage) -> None:
     )
 
 
-@family("inner-scroll", "body", "app", "reverse", "locked-body", "fixed-body")
+@family("inner-scroll", "body", "app", "reverse", "from-its-end", "locked-body", "fixed-body")
 def inner_scroll(on: Stage, member: str) -> None:
     """A page whose window doesn't scroll, for a part of it does, or a consent wall keeps it."""
     styles = {
         "body": "html, body {height: 100%; margin: 0} html {overflow: hidden} body {overflow: auto}",
         "app": f"html, body {{overflow: hidden; margin: 0}} #app {{{_BOX}}}",
         "reverse": f"#app {{{_BOX}; display: flex; flex-direction: column-reverse}} #app * {{flex: none}}",
+        "from-its-end": f"#app {{{_BOX}}}",
         "locked-body": "html, body {height: 100%; overflow: hidden}",
         "fixed-body": "body {position: fixed; overflow: hidden; width: 100%}",
     }
-    on.page(f"<div id=app>{_later(on, 9)}</div>{_WATCHING}", head=f"<style>{styles[member]}</style>")
+    begins = "<script>app.scrollTop = 1e6</script>" if member == "from-its-end" else ""
+    on.page(
+        f"<div id=app>{_later(on, 9)}</div>{begins}{_WATCHING}", head=f"<style>{styles[member]}</style>"
+    )
     on.dom_holds = ("<body><p>",)
 
 
@@ -219,3 +223,14 @@ def delayed_scripts(on: Stage) -> None:
       const begin = () => { for (const e of events) removeEventListener(e, begin);
         document.head.append(Object.assign(document.createElement('script'), {src: 'late.js'})); };
       for (const e of events) addEventListener(e, begin, {passive: true});</script>""")
+
+
+@case("late-beginning")
+def late_beginning(on: Stage) -> None:
+    """A page with nothing in it until a timer of its own is over; then it fetches all that it shows."""
+    content = on.put("content.html", html(_later(on, 3)))
+    body = f"""<div id=app>Loading…</div><script>setTimeout(async () => {{
+      app.innerHTML = await (await fetch('{content}')).text();
+      const o = {_WATCH};
+      app.querySelectorAll('[data-later]').forEach(e => o.observe(e)); }}, 1000);</script>"""
+    on.start = on.put("", plain("text/html; charset=utf-8", body.encode()))
