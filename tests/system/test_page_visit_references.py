@@ -136,3 +136,11 @@ def test_a_query_is_encoded_as_its_document_is(site, tmp_path):
     asked = {url for url in seen.kinds() if "/q.png" in url}
     plain = site.url("/q.png?n=%D5%E6%D1%C9")
     assert asked == {plain, f"{plain}+1x", f"{plain}+css", f"{plain}+no"}
+
+
+def test_a_list_of_references_that_is_cut_is_no_whole_view(site, tmp_path):
+    page = "".join(f"<img data-src='/{number}.png'>" for number in range(5001))
+    with Visitor(tmp_path) as visit:
+        seen = visit(site.page("/many", page))
+
+    assert [fault.name for fault in seen.snapshot.faults] == ["references"]

@@ -127,6 +127,9 @@ class Photographer:
         if self._references is None:
             self._references = self._driver.evaluate(call(REFERENCES, "references"), self._frames[0])
         self.found = references_in(self._driver, self._references, self._frames[1:])
+        if self.found.is_cut:
+            reason = f"cut after {len(self.found.references)} references"
+            self.faults.append(ViewFault("references", reason))
 
     def _take_dom(self) -> None:
         root = self._driver.call("DOM.getDocument", {"depth": 0})["root"]["nodeId"]
