@@ -21,7 +21,7 @@ from preservation.protection import open_value
 from preservation.settings import Settings
 from preservation.state import forget_deleted, open_database, schema
 from preservation.store.port import ObjectStore
-from preservation.submission.inbox import inbox_key, is_needed
+from preservation.submission.inbox import inbox_key, needed_keys
 
 ERASED, KEY_MISSING = "erased", "key-missing"
 """Why a protected value can't be shown: its source's key was destroyed on record, or it is lost."""
@@ -146,7 +146,7 @@ def _submissions_of(connection: Connection, organisation_id: str) -> list[Any]:
 def _erase_files(connection: Connection, settings: Settings, submission: Any) -> None:
     """The sheet as received, unless others sent the same, and what went back with its columns."""
     key = inbox_key(submission.source_sha256)
-    if not is_needed(connection, key):
+    if key not in needed_keys(connection):
         (settings.inbox / key).unlink(missing_ok=True)
     shutil.rmtree(settings.returned / submission.submission_id, ignore_errors=True)
 

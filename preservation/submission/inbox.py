@@ -36,22 +36,18 @@ def submitted_sheet(settings: Settings, received: Any) -> bytes | None:
     return store.read(key) if received.source_name is not None and store.has(key) else None
 
 
-def is_needed(connection: Connection, key: str) -> bool:
-    """Whether an item that isn't sealed yet, or a sheet that goes back to whoever sent it, needs what
-    lies under *key*: the same bytes are kept once, however many sent them, and as what.
+def needed_keys(connection: Connection) -> set[str]:
+    """What lies in the inbox and is needed by an item that isn't sealed yet, or by a sheet that goes
+    back to whoever sent it: the same bytes are kept once, however many sent them, and as what.
     """
-    sealed = select(seal_batch.c.batch_id).where(seal_batch.c.sealed_at.is_not(None))
-    users = (
-        select(item.c.item_id).where(
-            item.c.submitted_file_key == key,
-            item.c.sealed_batch_id.is_(None) | item.c.sealed_batch_id.not_in(sealed),
-        ),
-        select(submission.c.submission_id).where(
-            submission.c.source_name.is_not(None),
-            submission.c.source_sha256 == key.rpartition("/")[2],
-        ),
-    )
-    return any(connection.execute(query.limit(1)).first() is not None for query in users)
+    unsealed = select(seal_batch.c.batch_id).where(seal_batch.c.sealed_at.is_(None))
+    waiting = item.c.sealed_batch_id.is_(None) | item.c.sealed_batch_id.in_(unsealed)
+    files = select(item.c.submitted_file_key).where(waiting, item.c.submitted_file_key.is_not(None))
+    sheets = select(submission.c.source_sha256).where(submission.c.source_name.is_not(None))
+    return {
+        *connection.execute(files).scalars(),
+        *map(inbox_key, connection.execute(sheets).scalars()),
+    }
 
 
 def keep(settings: Settings, source: Source, verdicts: Iterable[Verdict]) -> None:

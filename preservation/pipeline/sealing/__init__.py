@@ -50,7 +50,7 @@ from preservation.pipeline.sealing.stored import stored_in_seal
 from preservation.pipeline.sealing.witnessing import witnessed_checkpoint
 from preservation.settings import Settings
 from preservation.state import reading, schema
-from preservation.submission.inbox import is_needed
+from preservation.submission.inbox import needed_keys
 
 _SAY_EVERY_S = 5.0
 
@@ -256,9 +256,10 @@ class _Sealer:
             own = select(item.c.item_id, item.c.submitted_file_key).where(
                 item.c.sealed_batch_id == batch_id
             )
+            needed = needed_keys(connection)
             for row in connection.execute(own).all():
                 shutil.rmtree(spool.item_folder(self.settings, row.item_id), ignore_errors=True)
-                if row.submitted_file_key and not is_needed(connection, row.submitted_file_key):
+                if row.submitted_file_key and row.submitted_file_key not in needed:
                     (self.settings.inbox / row.submitted_file_key).unlink(missing_ok=True)
         shutil.rmtree(stage_folder(self.settings, batch_id), ignore_errors=True)
 
