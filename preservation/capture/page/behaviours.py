@@ -85,7 +85,7 @@ class Reader:
         self._has_shown_frame = False
         self._activity = activity
         self._give_up_at = clock.monotonic_s() + LONGEST_S
-        self._tells_when_drawn = True
+        self._tells_when_drawn = not driver.ended_scripts
         self._height_px = 0
         """The page's height when it was last scrolled to its end."""
 
@@ -134,7 +134,8 @@ class Reader:
     def _wait_while_bare(self) -> None:
         """Give a page that shows next to nothing time to begin: its scripts may wait for anything."""
         give_up_at = clock.monotonic_s() + _LONGEST_BARE_S
-        while self._step("isBare") and clock.monotonic_s() < give_up_at:
+        has_scripts = not self._driver.ended_scripts
+        while has_scripts and self._step("isBare") and clock.monotonic_s() < give_up_at:
             self._driver.rest(_STEP_S)
 
     def _read_once(self, survey: dict[str, Any]) -> None:

@@ -140,14 +140,14 @@ class Visit:
     def look_around(self) -> None:
         """Do what a reader does, so that everything comes.
 
-        A page that goes elsewhere meanwhile is looked at again, once; one that doesn't let itself be
-        looked at is taken as it is.
+        A page that goes elsewhere meanwhile is looked at again; one that always does is held where it
+        is in the end, and one that doesn't let itself be looked at is taken as it is.
 
         Raises:
             BrowserGone: The browser ended, or the page crashed.
         """
         faults: list[str] = []
-        for _ in range(2):
+        while True:
             arrivals = self._watch.log.navigations.count
             try:
                 self._read()
@@ -158,7 +158,11 @@ class Visit:
             self._done.faults = [*faults, *self._done.faults]
             if self._watch.log.navigations.count == arrivals:
                 return
+            if self._watch.is_held or self._budget.left(_SHARE_FOR_LOADING) <= 0:
+                break
             self._wait_until_settled()
+        self._watch.hold()
+        self._driver.pump_until(self._is_settled, timeout_s=_AFTER_CUT_S)
 
     @contextmanager
     def stillness(self) -> Iterator[None]:

@@ -110,8 +110,12 @@ class Watch:
         arrivals = self.log.navigations.count
         is_restless = self._departures > _DEPARTURES_PER_ARRIVAL * self._most_navigations
         if arrivals > self._most_navigations or is_restless:
-            self.is_held = True
-            self._driver.end_scripts()
+            self.hold()
+
+    def hold(self) -> None:
+        """Have the page stay where it is, for good: where it sets out from here, it is stopped."""
+        self.is_held = True
+        self._driver.end_scripts()
 
     def _answer_dialog(self, event: dict[str, Any], session: str | None) -> None:
         """Dismiss it; whoever leaves a page is let go."""
