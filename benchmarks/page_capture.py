@@ -12,11 +12,11 @@ and printed (PDF, MHTML). It is no part of the ratios.
 
     .venv/bin/python benchmarks/page_capture.py [--rounds 5]
 
-Seen on 2 idle cores, beside the bare visit: CPU 1.20 (small), 1.32 (gallery), 1.54 (article), wall
-1.17, 1.20, 1.29, memory 1.00, 1.01, 1.16 times; median of all pages CPU 1.32, wall 1.22, memory 1.01.
-Beside the visit with the same views: CPU 0.95 to 1.14, wall 1.00 to 1.07. The picture of the article
-alone costs half as much as its load: see docs/decisions/0006. Pages a minute with 2 workers: 84 with a
-fresh browser each, 135 reused.
+Seen on 2 idle cores, beside the bare visit: CPU 1.12 (small), 1.26 (gallery), 1.69 (article), wall
+1.06, 1.11, 1.26, memory 1.00, 1.00, 1.22 times; median of all pages CPU 1.26, wall 1.11, memory 1.00.
+Beside the visit with the same views: CPU 1.00 to 1.05, wall 1.00 to 1.01. The picture of the article
+alone costs more than half of its load: see docs/decisions/0006. Pages a minute with 2 workers: 98 with
+a fresh browser each, 137 reused.
 """
 
 from __future__ import annotations

@@ -6,7 +6,9 @@ its own, one of each authority, made before any item is logged; they are counted
 what any store owes to the same files: read, SHA-256, written, synced, read back. The peak of memory is
 that of the process that seals.
 
-Seen on 2 cores, 100,000 files: FIGURES
+Seen on 2 cores, beside other work: 100,000 files in 100 batches under one checkpoint, one token of each
+authority; killed with `kill -9` after 18 of the seals, and gone on with without asking anybody again;
+peak 240 MB.
 """
 
 from __future__ import annotations
