@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,6 +30,8 @@ __all__ = ["Snapshot", "View", "ViewFault", "Visit", "WayOut"]
 
 _AFTER_CUT_S = 2.0
 _TICK_S = 0.25
+_MOST_RELOADS = 8
+"""Of a page that was held where it hadn't been shown yet."""
 _STILL_S = 4.0
 _SHARE_FOR_LOADING = 0.5
 """Part of the page's deadline after which a page is taken as it is."""
@@ -173,6 +176,7 @@ class Visit:
 
     def snapshot(self) -> Snapshot:
         """Every view of the page as it stands; what could not be had is among the faults."""
+        self._fetch_what_was_stopped()
         photographer = Photographer(self._driver, self._watch.main_frames(), self._folder)
         try:
             frames = frames_of(self._driver, self._watch.targets)
@@ -226,6 +230,23 @@ class Visit:
         """The Cookie header that the browser would send to *url*."""
         cookies = self._driver.call("Network.getCookies", {"urls": [url]})["cookies"]
         return "; ".join(f"{c['name']}={c['value']}" for c in cookies) or None
+
+    def _fetch_what_was_stopped(self) -> None:
+        """A page that was held just when it arrived somewhere is blank, and Chromium makes no picture
+        of it: it is loaded again, until it is there when it is stopped.
+        """
+        watch = self._watch
+        for _ in range(_MOST_RELOADS if watch.is_held else 0):
+            # What is there sets out once more, and is stopped: on its way, or where it arrives.
+            self._driver.rest(_TICK_S)
+            if watch.has_loaded and self._is_settled():
+                return
+            has_arrived = partial(self._has_arrived_since, watch.log.navigations.count)
+            self._driver.post("Page.reload")
+            self._driver.pump_until(has_arrived, timeout_s=_AFTER_CUT_S)
+
+    def _has_arrived_since(self, arrivals: int) -> bool:
+        return self._watch.log.navigations.count > arrivals and self._is_settled()
 
     def _navigate(self, url: str) -> None:
         def note(answer: dict[str, Any]) -> None:
