@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -164,13 +163,6 @@ def prove_receipt(settings: Settings, submission_id: str) -> tuple[Path, list[di
     """
     path = Prover(settings).write(submission_id)
     return path, list(json.loads(path.read_bytes())["pending"])
-
-
-def prove_receipts(settings: Settings, submission_ids: Iterable[str]) -> list[Path]:
-    """Write the proofs of several submissions."""
-    wanted = list(submission_ids)
-    prover = Prover(settings) if wanted else None
-    return [prover.write(submission_id) for submission_id in wanted] if prover else []
 
 
 def _write_verifier(folder: Path) -> None:

@@ -214,6 +214,8 @@ seal_batch = Table(
     # sealed, partial or pending: how many authorities have stamped its checkpoint.
     Column("timestamp_status", String(16)),
     Column("sealed_at", Instant),
+    # Set with each edition of its seal until the sheets of its submissions have gone back.
+    Column("owes_sheets", Boolean),
 )
 
 event = Table(

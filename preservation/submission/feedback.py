@@ -12,7 +12,7 @@ from sqlalchemy import select
 from preservation.errors import BadInput
 from preservation.state import reading
 from preservation.state.schema import submission
-from preservation.submission.inbox import inbox, inbox_key
+from preservation.submission.inbox import submitted_sheet
 from preservation.submission.receipts import receipt_folder, replace_file
 from preservation.submission.sheets.returning import Fills, filled, listed
 from preservation.submission.statuses import rows_of, standing_of
@@ -37,7 +37,7 @@ def filled_sheet(
     filled sheet is replaced.
 
     Raises:
-        BadInput: There is no such submission.
+        BadInput: There is no such submission, or its sheet was lost.
     """
     with reading(engine).begin() as connection:
         query = select(submission).where(submission.c.submission_id == submission_id)
@@ -59,7 +59,10 @@ def _content(
     if found.source_name is None:
         told = ((r.row_number, (str(r.row_number), *_named(r))) for r in rows)
         return listed(("row", "url", "file"), told, fills), "list.filled.csv"
-    sheet = inbox(settings).read(inbox_key(found.source_sha256))
+    sheet = submitted_sheet(settings, found)
+    if sheet is None:
+        msg = f"The sheet {found.source_name!r} isn't in {settings.inbox} any more; it can't go back."
+        raise BadInput(msg, remedy="Restore inbox/ from its copy, then run 'preserve sheet'.")
     content, suffix = filled(sheet, found.source_name, fills)
     return content, f"{Path(found.source_name).stem}.filled{suffix}"
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -16,7 +18,7 @@ from click.testing import CliRunner
 
 from preservation import clock, pipeline
 from preservation.cli import preserve
-from preservation.errors import StoreConflict, StoreUnavailable
+from preservation.errors import BadInput, StoreConflict, StoreUnavailable
 from preservation.manifest import newest_seals
 from preservation.model.digests import sha256_of
 from preservation.pipeline.archive import open_archive
@@ -25,6 +27,8 @@ from preservation.pipeline.places import Place, store_of
 from preservation.pipeline.sealing.rows import blob_key
 from preservation.settings import AuthoritySettings, StorageSettings
 from preservation.store.disk import DiskStore
+from preservation.submission.inbox import inbox_key
+from preservation.submission.receipts import receipt_folder
 from preservation.verify import verify_archive
 from tests.fakes.calendar import calendar_server
 from tests.fakes.own_home import LIMITS, OwnHome
@@ -90,6 +94,14 @@ class Rounds(OwnHome):
                 places.setattr(DiskStore, name, deadly(getattr(DiskStore, name)))
             with pytest.raises(Killed):
                 act(self.settings)
+
+    def told(self, answer) -> list[str]:
+        """The statuses in the list that went back to whoever submitted; none if none went back."""
+        back = receipt_folder(self.settings, answer.submission_id) / "list.filled.csv"
+        if not back.exists():
+            return []
+        with back.open(encoding="utf-8-sig", newline="") as stream:
+            return [row["preserve_status"] for row in csv.DictReader(stream)]
 
     def is_clear(self) -> bool:
         """Whether no work is left behind."""
@@ -181,6 +193,69 @@ def test_a_batch_that_can_not_be_published_leaves_those_before_it_sealed(rounds,
         pipeline.seal_ready(rounds.settings)
 
     assert len(list(newest_seals(rounds.store))) == 2
+
+
+def test_submitters_hear_of_what_was_sealed_before_a_batch_that_can_not_be(rounds, tmp_path):
+    sealed = rounds.take(tmp_path / "sealed", 2)
+    waiting = rounds.take(tmp_path / "waiting", 2)
+    squatter = rounds.settings.archive / blob_key(sha256_of((tmp_path / "waiting/1.txt").read_bytes()))
+    squatter.parent.mkdir(parents=True)
+    squatter.write_text("something else")
+
+    with pytest.raises(StoreConflict):
+        pipeline.seal_ready(rounds.settings)
+
+    assert rounds.told(sealed) == ["preserved", "preserved"]
+    assert rounds.told(waiting) == []
+
+
+def test_submitters_of_a_run_that_ended_before_their_sheets_hear_of_the_next(
+    rounds, tmp_path, monkeypatch
+):
+    answer = rounds.take(tmp_path / "files")
+
+    def die(*_):
+        raise Killed
+
+    with monkeypatch.context() as places:
+        places.setattr(pipeline.sealing, "return_owed_sheets", die)
+        with pytest.raises(Killed):
+            pipeline.seal_ready(rounds.settings)
+    assert rounds.told(answer) == []
+
+    assert pipeline.seal_ready(rounds.settings) == []
+    assert rounds.told(answer) == ["preserved"] * ITEMS
+
+
+def test_a_later_token_goes_into_the_proofs_of_the_submitters(rounds, tmp_path):
+    rounds.silent = {"south"}
+    answer = rounds.take(tmp_path / "files")
+    pipeline.seal_ready(rounds.settings)
+    proof = receipt_folder(rounds.settings, answer.submission_id) / "proof.json"
+    before = proof.read_bytes()
+
+    rounds.silent.clear()
+    pipeline.stamp_pending(rounds.settings)
+
+    assert (b'"south"' in before, b'"south"' in proof.read_bytes()) == (False, True)
+
+
+def test_a_sheet_that_was_lost_keeps_no_other_back(rounds, tmp_path):
+    given = tmp_path / "sheet.csv"
+    (tmp_path / "named.txt").write_text("named in a sheet")
+    given.write_text("file\nnamed.txt\n")
+    lost = rounds.submit(str(given))
+    other = rounds.take(tmp_path / "files", 1)
+    (rounds.settings.inbox / inbox_key(sha256_of(given.read_bytes()))).unlink()
+    said: list[str] = []
+
+    pipeline.seal_ready(rounds.settings, said.append)
+
+    assert any(lost.submission_id in line and "sheet.csv" in line for line in said)
+    assert rounds.told(other) == ["preserved"]
+    assert (receipt_folder(rounds.settings, lost.submission_id) / "proof.json").is_file()
+    with pytest.raises(BadInput, match=re.escape("sheet.csv")):
+        pipeline.return_sheet(rounds.settings, lost.submission_id)
 
 
 def test_a_seal_names_what_was_logged_even_if_the_staged_files_were_lost(rounds, tmp_path):

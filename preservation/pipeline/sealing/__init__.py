@@ -8,6 +8,7 @@
 6. Stamp the checkpoint at every configured authority, once (`stamping`).
 7. Write each batch's signed seal.
 8. Note it in the database, and clear the work away.
+9. Give the submitters their sheets back (`returning`).
 
 Every step finds what an earlier run of it left, so that a crash between any two is repaired by
 running again.
@@ -31,10 +32,10 @@ from preservation.model.vocabulary import Status
 from preservation.pipeline import spool
 from preservation.pipeline.planning import FINISHED
 from preservation.pipeline.remembering import remember
-from preservation.pipeline.returning import return_sheets
 from preservation.pipeline.sealing.desk import Desk, Progress, note_stamps, sealing_desk
 from preservation.pipeline.sealing.founding import stamp_founding
 from preservation.pipeline.sealing.restamping import lacking_tokens, stamp_again
+from preservation.pipeline.sealing.returning import return_owed_sheets
 from preservation.pipeline.sealing.rounds import MOST_BATCHES, Round, begin_round, interrupted_round
 from preservation.pipeline.sealing.staging import Stage, batch_prefix, stage, stage_folder
 from preservation.pipeline.sealing.stamping import (
@@ -70,14 +71,17 @@ def seal_ready(settings: Settings, progress: Progress = lambda _: None) -> list[
         if desk is None:
             return []
         sealer = _Sealer(desk, progress)
-        stamped = stamp_again(desk, lacking_tokens(desk), progress)
+        stamp_again(desk, lacking_tokens(desk), progress)
         if sealer.is_asked():
             stamp_founding(desk, progress)
         sealed: list[str] = []
-        while (ready := sealer.next_round()) is not None:
-            sealed += sealer.seal(ready)
-        late = [batch_id for batch_id, status in stamped.items() if status == "sealed"]
-        return_sheets(settings, [*late, *sealed])
+        try:
+            while (ready := sealer.next_round()) is not None:
+                sealed += sealer.seal(ready)
+        except PreservationError:
+            return_owed_sheets(desk, progress)
+            raise
+        return_owed_sheets(desk, progress)
         if owed := lacking_tokens(desk):
             progress(f"{len(owed)} seal(s) lack time stamps: 'preserve timestamps' says which, and why")
         return sealed

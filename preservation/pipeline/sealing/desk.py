@@ -77,13 +77,12 @@ def sealing_desk(settings: Settings) -> Iterator[Desk | None]:
 
 
 def note_stamps(connection: Connection, batch_id: str, stamping: Stamping) -> None:
-    """Note the status, and log each accepted token with the next batch, so that each seal renews
-    the earlier ones (RFC 4998 5.2).
+    """Note the status, and that submitters are to hear of it; log each accepted token with the next
+    batch, so that each seal renews the earlier ones (RFC 4998 5.2).
     """
     batch = schema.seal_batch
-    connection.execute(
-        update(batch).where(batch.c.batch_id == batch_id).values(timestamp_status=stamping.status)
-    )
+    news = {"timestamp_status": stamping.status, "owes_sheets": True}
+    connection.execute(update(batch).where(batch.c.batch_id == batch_id).values(news))
     record_tokens(connection, batch_id, stamping)
 
 

@@ -15,6 +15,7 @@ from preservation.model.tables import TIMESTAMPS
 from preservation.pipeline.holdings import sealed_document
 from preservation.pipeline.sealing.anchoring import is_open
 from preservation.pipeline.sealing.desk import Desk, Progress, sealing_desk
+from preservation.pipeline.sealing.returning import return_owed_sheets
 from preservation.pipeline.sealing.staging import batch_prefix, stage_folder
 from preservation.pipeline.sealing.stamping import (
     StampedBatch,
@@ -47,7 +48,9 @@ def stamp_pending(settings: Settings, progress: Progress = lambda _: None) -> di
         if desk is None:
             return {}
         reached = stamp_again(desk, lacking_tokens(desk), progress)
-        return reached | stamp_again(desk, _lacking_anchors(desk, reached), progress)
+        reached |= stamp_again(desk, _lacking_anchors(desk, reached), progress)
+        return_owed_sheets(desk, progress)
+        return reached
 
 
 def stamp_again(desk: Desk, lacking: Iterable[Any], progress: Progress) -> dict[str, str]:
