@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import zlib
 from collections import Counter
 from pathlib import Path
 
@@ -219,6 +220,58 @@ def test_a_large_plain_webp_is_what_pillow_makes_of_it_but_for_its_decoder(tmp_p
     assert {each.decoder.split()[0] for each in plain.values()} == {"opencv"}
     assert {each.decoder.split()[0] for each in layered.values()} == {"pillow"}
     assert bits_between(plain["whole"].value, layered["whole"].value) <= 6
+
+
+def png_with(path: Path, *chunks: bytes, of: bytes) -> Path:
+    """The PNG *of* with *chunks*, each its kind and data, behind its header."""
+    told = b"".join((len(c) - 4).to_bytes(4) + c + zlib.crc32(c).to_bytes(4) for c in chunks)
+    path.write_bytes(of[:33] + told + of[33:])
+    return path
+
+
+GAMMA = b"gAMA" + (45455).to_bytes(4)
+TURNED = Image.Exif()
+TURNED[0x0112] = 6
+
+
+def test_a_large_plain_png_is_what_pillow_makes_of_it_but_for_its_decoder(tmp_path):
+    image = picture(2, 1307, 777)
+    whole = saved(tmp_path / "p.png", image).read_bytes()
+    plain = pdqs(png_with(tmp_path / "plain.png", GAMMA, b"tEXtSoftware\0shot", of=whole))
+    passes = pdqs(png_with(tmp_path / "other.png", GAMMA, b"teSt", of=whole))
+
+    assert {each.decoder.split()[0] for each in plain.values()} == {"opencv"}
+    assert {each.decoder.split()[0] for each in passes.values()} == {"pillow"}
+    assert bits_between(plain["whole"].value, passes["whole"].value) <= 2
+
+
+def test_a_large_png_is_turned_as_its_metadata_say(tmp_path):
+    image = picture(2, 1307, 777)
+    upright = pdqs(saved(tmp_path / "p.png", image.transpose(Image.Transpose.ROTATE_270)))
+    turned = pdqs(saved(tmp_path / "q.png", image, exif=TURNED))
+
+    assert bits_between(upright["whole"].value, turned["whole"].value) <= 6
+
+
+@pytest.mark.parametrize("place", [5_000, -20])
+def test_a_large_png_with_a_flipped_bit_is_refused(tmp_path, place):
+    content = bytearray(saved(tmp_path / "p.png", picture(2, 1307, 777)).read_bytes())
+    content[place] ^= 1
+    (tmp_path / "p.png").write_bytes(content)
+
+    assert fingerprints_of(tmp_path / "p.png", "image/png").absence_reason == "unreadable"
+
+
+def test_a_large_png_of_too_few_pixels_is_refused_though_its_checksums_match(tmp_path):
+    whole = saved(tmp_path / "p.png", picture(2, 1307, 777)).read_bytes()
+    size = len(whole) // 2
+    idat = whole[whole.index(b"IDAT") :][:size]
+    end = whole[-12:]
+    (tmp_path / "p.png").write_bytes(
+        whole[:33] + (len(idat) - 4).to_bytes(4) + idat + zlib.crc32(idat).to_bytes(4) + end
+    )
+
+    assert fingerprints_of(tmp_path / "p.png", "image/png").absence_reason == "unreadable"
 
 
 def see_through(image: Image.Image) -> Image.Image:

@@ -1,0 +1,36 @@
+"""What the chunks of a PNG say (ISO/IEC 15948:2004, 5)."""
+
+from __future__ import annotations
+
+import zlib
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_HEAD, _TAIL = 8, 4
+"""Bytes of a chunk before its data, length and type; and after them, the checksum."""
+_DEPTH_AND_COLOURS = slice(24, 26)
+_INTERLACED = 28
+_PLAIN = frozenset(b"IHDR PLTE IDAT gAMA cHRM sRGB iCCP sBIT bKGD hIST pHYs tIME tEXt cICP".split())
+_METADATA_IN_TEXT = (b"Raw profile type", b"XML:com.adobe.xmp")
+
+
+def is_plain(content: bytes) -> bool:
+    """Whether a PNG is whole, with every checksum (5.5) as its bytes ask for, and shows just its own
+    pixels: 8 bits of red, green and blue each, in one pass, neither transparent nor turned by metadata.
+    """
+    if content[: len(_SIGNATURE)] != _SIGNATURE or content[_DEPTH_AND_COLOURS] != b"\x08\x02":
+        return False
+    if content[_INTERLACED] != 0:
+        return False
+    view, place = memoryview(content), len(_SIGNATURE)
+    while (start := place + _HEAD) <= len(content):
+        end = start + int.from_bytes(view[place : place + 4])
+        kind = content[place + 4 : start]
+        if zlib.crc32(view[place + 4 : end]) != int.from_bytes(view[end : end + _TAIL]):
+            return False
+        if kind == b"IEND":
+            return True
+        is_metadata = kind == b"tEXt" and content.startswith(_METADATA_IN_TEXT, start)
+        if kind not in _PLAIN or is_metadata:
+            return False
+        place = end + _TAIL
+    return False
