@@ -42,7 +42,7 @@ class Limits:
     largest_redirect_chain: int = 20
     batch_items: int = 50
     """Items of one engine that one task works on."""
-    page_workers: int = 2
+    page_workers: int = 3
     post_workers: int = 2
     file_workers: int = 4
     retry_wait_percent: int = 100

@@ -202,6 +202,11 @@
       const isEmpty = (document.body?.innerText || '').trim().length < FEW_LETTERS && height() <= innerHeight;
       return isEmpty && document.scripts.length > 0 && all('img, video, audio, canvas, iframe, frame').length === 0;
     },
+    // Whether something may yet happen by itself.
+    hasScripts() {
+      const isProgram = e => !e.type || /javascript|ecmascript|module/i.test(e.type);
+      return [...document.scripts].some(isProgram) || all('iframe, frame').length > 0;
+    },
     // Show that somebody is there: many a page keeps its scripts until a wheel turns or a key goes down.
     wake() {
       document.documentElement?.dispatchEvent(new WheelEvent('wheel', {bubbles: true, cancelable: true}));

@@ -34,6 +34,9 @@ _LONGEST_QUIET_WAIT_S = 5.0
 _LONGEST_GROWTH_WAIT_S = 1.5
 _LONGEST_DRAWING_S = 2.0
 _LONGEST_BARE_S = 3.0
+_LEAST_STAY_S = 2.0
+_STAY_AFTER_NEWS_S = 1.0
+_LONGEST_STAY_S = 5.0
 _VIEW_PX = 1024
 
 
@@ -98,6 +101,7 @@ class Reader:
             DevToolsFault: The page went elsewhere, or doesn't answer.
         """
         self._wait_for_content()
+        came_at = clock.monotonic_s()
         self._step("wake")
         self._wait_for_content()
         self._wait_while_bare()
@@ -105,6 +109,7 @@ class Reader:
         is_growing = True
         while is_growing:
             self._read_once(survey)
+            self._stay(since=came_at)
             survey = self._survey(self._main)
             is_growing = not self._is_late() and (self._has_more(survey) or self._look_into_frames())
         self._go_back()
@@ -137,6 +142,22 @@ class Reader:
         has_scripts = not self._driver.ended_scripts
         while has_scripts and self._step("isBare") and clock.monotonic_s() < give_up_at:
             self._driver.rest(_STEP_S)
+
+    def _stay(self, *, since: float) -> None:
+        """Stay for a while with a page that runs scripts, whose timers may bring more; it is a page's
+        first moments in which most of them end.
+        """
+        if self._driver.ended_scripts or not self._step("hasScripts"):
+            return
+        stay_until, seen = since + _LEAST_STAY_S, self._activity.requests()
+        came = False
+        while (now := clock.monotonic_s()) < min(stay_until, since + _LONGEST_STAY_S, self._give_up_at):
+            self._driver.rest(_STEP_S)
+            if self._activity.requests() != seen:
+                seen, came = self._activity.requests(), True
+                stay_until = max(stay_until, now + _STAY_AFTER_NEWS_S)
+        if came:
+            self.wait_for_quiet()
 
     def _read_once(self, survey: dict[str, Any]) -> None:
         """All that a reader does; what scrolling brought is looked at like what was there before."""

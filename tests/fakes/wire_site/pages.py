@@ -100,6 +100,19 @@ def late_content(on: Stage) -> None:
     }}, 200);</script>""")
 
 
+@case("timers")
+def timers(on: Stage) -> None:
+    """A page at rest whose timers go on: with a picture, words, and what follows from what they fetched."""
+    soon, later, last = (on.picture(name) for name in ("soon.png", "later.png", "last.png"))
+    content = on.put("content.json", data({"words": "Told by a timer"}))
+    on.page(f"""<p id=root>{"words " * 50}</p><script>
+      const show = url => document.body.append(Object.assign(new Image(), {{src: url}}));
+      setTimeout(show, 700, '{soon}');
+      setTimeout(async () => {{ root.textContent = (await (await fetch('{content}')).json()).words;
+        setTimeout(show, 600, '{later}'); setTimeout(show, 1400, '{last}'); }}, 1400);</script>""")
+    on.dom_holds = ("Told by a timer",)
+
+
 @case("never-quiet")
 def never_quiet(on: Stage) -> None:
     """A page that asks for something all the time, to the very end of its visit."""
