@@ -86,6 +86,10 @@ def export_bag_command(context: click.Context, /, *, as_json: bool, **options: A
         return
     click.echo(f"{answer['path']}: {len(answer['items'])} item(s), {answer['objects']} object(s).")
     click.echo(f"tagmanifest-sha256.txt: {answer['tagmanifest_sha256']}")
+    if not answer["is_signed"]:
+        click.echo(
+            "The bag isn't signed: the log's key isn't kept here. Nobody can show that it is whole."
+        )
     for thing in answer["withheld"]:
         click.echo(printable(f"withheld: {thing['kind']} {thing['subject']} ({thing['reason']})"))
     click.echo("The export is on record, and will be sealed with the next batch.")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from preservation.custody import SigningKey, sign_note
 from preservation.errors import EvidenceAtRisk
 from preservation.export.sinks import Sink
 from preservation.model.digests import DigestAlgorithm, Fixity, FixityMeter, sha256_of
 
 DECLARATION = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 """RFC 8493 2.1.1."""
+
+SIGNED = b"preservation-bag/v1\ntagmanifest-sha256.txt %s\n"
+"""What signature.txt, a C2SP signed note, says; no checkpoint has two lines."""
 
 
 class BagWriter:
@@ -36,11 +40,11 @@ class BagWriter:
         """Write a file beside ``data/``, about the bag."""
         return self._write(path, [content], len(content), self._tags)
 
-    def finish(self, facts: Sequence[tuple[str, str]]) -> str:
+    def finish(self, facts: Sequence[tuple[str, str]], key: SigningKey | None = None) -> str:
         """Write what makes it a bag, *facts* in bag-info.txt; SHA-256 of tagmanifest-sha256.txt.
 
         That digest stands for the whole bag: the tag manifest covers the manifests, and they cover
-        every file.
+        every file. *key* signs it, so that nobody can leave out or change anything in a bag passed on.
         """
         octets = sum(fixity.size_bytes for fixity in self._payload.values())
         about = [*facts, ("Payload-Oxum", f"{octets}.{len(self._payload)}")]
@@ -53,7 +57,11 @@ class BagWriter:
         for algorithm, content in tag_manifests.items():
             # RFC 8493 2.2.1: a tag manifest never lists tag manifests.
             self._write(f"tagmanifest-{algorithm}.txt", [content], len(content), {})
-        return sha256_of(tag_manifests[DigestAlgorithm.SHA256])
+        digest = sha256_of(tag_manifests[DigestAlgorithm.SHA256])
+        if key is not None:
+            note = sign_note(SIGNED % digest.encode(), key)
+            self._write("signature.txt", [note], len(note), {})
+        return digest
 
     def _write(
         self, path: str, chunks: Iterable[bytes], size_bytes: int, into: dict[str, Fixity]

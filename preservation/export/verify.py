@@ -16,7 +16,7 @@ The argument, step by step; the code below follows it under the same numbers:
 
  1. What is trusted comes from outside the bag.
  2. The bag is whole: plain files under plain names, each listed, each with both digests as listed.
- 3. The bag says what it holds and what it withholds, and holds nothing else.
+ 3. The bag says what it holds and withholds, holds nothing else, and is as the archive signed it.
  4. The log's entries are canonical, in order and chained, and their times don't run back.
  5. The log's keys are the pinned ones, and those that they handed over to.
  6. Every checkpoint is signed by the log's key, and no witness's signature on it is false.
@@ -65,7 +65,7 @@ RULES = {
         "bag-declaration payload-oxum manifest-missing manifest-line file-missing "
         "file-not-listed file-digest"
     ),
-    3: "export-json unexpected-file withheld",
+    3: "export-json unexpected-file withheld bag-signature bag-not-signed",
     4: "log-entry log-order log-chain log-time-runs-back event-after-its-entry",
     5: "key-rotation key-not-pinned key-not-reached",
     6: "checkpoint signature-disputed witness-signature witness-missing",
@@ -115,8 +115,8 @@ NOT_PROVEN = (
     "That the content is true, or was made when and where somebody says.",
     "That a server really sent it: the capture is the archive's own, as its records tell.",
     (
-        "What the bag's own manifests alone cover, for convenience: history, certificate, load file, "
-        "PREMIS, Parquet copies, README. The rows in data/rows/*.jsonl are the evidence."
+        "What only the archive's signature over the bag covers, for convenience: history, certificate, "
+        "load file, PREMIS, Parquet copies, README. The rows in data/rows/*.jsonl are the evidence."
     ),
     (
         "Anything against who holds the keys of the log and of every authority and witness that you "
@@ -287,6 +287,7 @@ def verify_bag(case: Case, receipt: Path | None = None) -> None:
         return
     read_entries(case)
     follow_keys(case)
+    judge_signature(case)
     judge_checkpoints(case)
     judge_inclusion(case)
     judge_consistency(case)
@@ -481,7 +482,7 @@ def judge_declaration(case: Case) -> None:
 
 def is_listed_in(kind: str, name: str) -> bool:
     """Whether manifests of this *kind* must list the file *name* (RFC 8493 2.1.3, 2.2.1)."""
-    if name.startswith("tagmanifest-"):
+    if name.startswith("tagmanifest-") or name == SIGNATURE:
         return False
     return name.startswith("data/") == (kind == "manifest")
 
@@ -571,8 +572,10 @@ def judge_oxum(case: Case) -> None:
             case.broken("payload-oxum", "bag-info.txt", f"{found[0]}.{found[1]}", seen)
 
 
-# 3. The bag says what it holds and what it withholds, and holds nothing else.
+# 3. The bag says what it holds and withholds, holds nothing else, and is as the archive signed it.
 
+SIGNATURE, SIGNED = "signature.txt", b"preservation-bag/v1\ntagmanifest-sha256.txt %s\n"
+"""A signed note over the tag manifest, which covers the other manifests, and they every file."""
 EXPORT = "data/export.json"
 EXPORT_MEMBERS = {
     "version": int,
@@ -594,7 +597,7 @@ _LANGUAGE = r"[a-z]{2,3}(-[A-Za-z]+)?"
 KNOWN_FILES = re.compile(
     "|".join(
         (
-            r"bagit\.txt|bag-info\.txt|README\.txt|verify\.py|(tag)?manifest-sha(256|512)\.txt",
+            r"bagit\.txt|bag-info\.txt|README\.txt|signature\.txt|verify\.py|(tag)?manifest-sha(256|512)\.txt",
             r"data/export\.json|data/premis\.xml|data/loadfile/loadfile\.dat",
             r"data/certificate(\." + _LANGUAGE + r")?\.(html|pdf)",
             r"data/history/" + _ID + r"\." + _LANGUAGE + r"\.(html|pdf)",
@@ -683,6 +686,22 @@ def parse_withheld(entry: Json) -> Withheld:
     if left_out.kind == "row":
         require_text(left_out.table)
     return left_out
+
+
+def judge_signature(case: Case) -> None:
+    """The bag is as the archive wrote it. Entries, with what they name, and withheld things could else
+    be left out, or told otherwise, by whoever passes a bag on: no bag holds the whole log.
+    """
+    if SIGNATURE not in case.files:
+        case.gap("bag-not-signed", SIGNATURE, "the archive's signature over the bag", "none")
+        return
+    with case.about("bag-signature", SIGNATURE):
+        text, signatures = split_note(read_small(bag_file(case, SIGNATURE), LARGEST_NOTE))
+        digest = measure(bag_file(case, "tagmanifest-sha256.txt")).sha256
+        require(text == SIGNED % digest.encode("ascii"), "it is about another bag than this one")
+        keys = case.log.keys.since(case.export.checkpoint_size)
+        is_ours = any(signed_by(key, text, signatures) for key in keys)
+        require(is_ours, "no valid signature by a key of this log that was in use")
 
 
 # 4. The log's entries are canonical, in order and chained, and their times don't run back.

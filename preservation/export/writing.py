@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable, Iterator, Mapping
 from importlib.resources import files
 
-from preservation.custody import open_document
+from preservation.custody import SigningKey, open_document
 from preservation.export.bag import BagWriter
 from preservation.export.bitstreams import object_chunks, run_chunks
 from preservation.export.chain import Chain, ChainReader
@@ -37,8 +37,10 @@ class BagJob:
     def __init__(self, bag: BagWriter, store: ObjectStore, evidence: Evidence) -> None:
         self._bag, self._store, self._evidence = bag, store, evidence
 
-    def write(self, reader: ChainReader, printer: Printer, progress: Progress) -> str:
-        """Write all of it; SHA-256 of its tag manifest, which stands for all of it.
+    def write(
+        self, reader: ChainReader, printer: Printer, progress: Progress, key: SigningKey | None
+    ) -> str:
+        """Write all of it, signed by *key*; SHA-256 of its tag manifest, which stands for all of it.
 
         Raises:
             EvidenceAtRisk: Something isn't what was sealed; the message names it.
@@ -60,7 +62,7 @@ class BagJob:
                 progress(f"{number} documents printed, the last {name}")
         bag.tag("README.txt", readme(evidence, stamps).encode())
         bag.tag("verify.py", (files("preservation.export") / "verify.py").read_bytes())
-        return bag.finish(bag_info(evidence.facts))
+        return bag.finish(bag_info(evidence.facts), key)
 
     def _write_bitstreams(self, progress: Progress) -> None:
         contents, store = self._evidence.contents, self._store

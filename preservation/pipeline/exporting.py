@@ -49,6 +49,7 @@ from preservation.pipeline.disseminations import record_export, record_undone
 from preservation.pipeline.events import AGENT, words_digest
 from preservation.pipeline.export_places import ExportPlace, remove
 from preservation.pipeline.leasing import held
+from preservation.pipeline.log_keys import kept_key
 from preservation.pipeline.standings import standings
 from preservation.settings import Settings
 from preservation.state import open_database
@@ -165,10 +166,14 @@ class _Job:
 
     def write(self, evidence: Evidence, reader: ChainReader, progress: Progress) -> dict[str, Any]:
         """Step 3: the digests that stand for what was written."""
+        chain = evidence.chain
+        key = kept_key(self.settings.keys, chain.keys.at(chain.newest_size))
+        if key is None:
+            progress("the log's key isn't kept here: the bag stays unsigned")
         sink = self.place.sink(at=evidence.facts.created_at)
         with self.place.room(), printer(self.settings) as paper, sink:
-            digest = BagJob(BagWriter(sink), self.store, evidence).write(reader, paper, progress)
-        written = {"tagmanifest_sha256": digest}
+            digest = BagJob(BagWriter(sink), self.store, evidence).write(reader, paper, progress, key)
+        written = {"tagmanifest_sha256": digest, "is_signed": key is not None}
         if self.request.encrypt_to is not None:
             written["encrypted_sha256"] = fixity_of_file(self.place.part).sha256
         return written

@@ -53,10 +53,7 @@ class LogKeys:
         return self.signing_at(size) or self.current
 
     def _private(self, public: PublicKey) -> SigningKey | None:
-        if public == self.current.public:
-            return self.current
-        path = _retired_path(self.folder, public)
-        return SigningKey.load(path) if path.exists() else None
+        return self.current if public == self.current.public else kept_key(self.folder, public)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +79,17 @@ def open_log_keys(settings: Settings, database: Database, store: ObjectStore) ->
     if (settings.keys / "log.rotating.json").exists():
         _finish(settings, database, log, first=_first_key(store))
     return _keys(settings, log, first=_first_key(store))
+
+
+def kept_key(folder: Path, public: PublicKey) -> SigningKey | None:
+    """The private half of *public* below *folder*, in force or retired; None if it isn't kept there.
+
+    Raises:
+        SettingsInvalid: A key can't be read.
+    """
+    paths = (folder / "log.pem", _retired_path(folder, public))
+    keys = (SigningKey.load(path) for path in paths if path.exists())
+    return next((key for key in keys if key.public == public), None)
 
 
 def prepare_next_key(settings: Settings) -> PublicKey:

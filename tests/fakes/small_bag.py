@@ -97,6 +97,7 @@ class SmallBag:
     tables: dict[str, bytes] = field(default_factory=dict)
     """Parquet files, as the archive has them."""
     withheld: list[dict] = field(default_factory=list)
+    recipient: str = "court"
     is_shown: Callable[[dict], bool] = lambda entry: True
     rotations: list[tuple[int, SigningKey]] = field(default_factory=list)
 
@@ -329,7 +330,7 @@ class SmallBag:
             "archive_id": "archive-1",
             "log_origin": ORIGIN,
             "log_public_key": str(self.archive.key.public),
-            "recipient": "court",
+            "recipient": self.recipient,
             "purpose": "trial",
             "software": "small",
             "schema_version": 1,
@@ -378,12 +379,12 @@ class SmallBag:
             (folder / name).write_bytes(content)
         (folder / "README.txt").write_text("read me\n")
         (folder / "bagit.txt").write_text("BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n")
-        refresh(folder)
+        refresh(folder, self.key_at(self.batches[-1].end) or self.archive.key)
         return folder
 
 
-def refresh(folder: Path) -> None:
-    """Write the bag's own lists anew, as anybody can."""
+def refresh(folder: Path, key: SigningKey | None = None) -> None:
+    """Write the bag's own lists anew, as anybody can; with the archive's *key*, its signature, too."""
     payload = _plain_files(folder, "data/")
     size = sum(len(content) for content in payload.values())
     info = f"Bagging-Date: 2026-01-02\nPayload-Oxum: {size}.{len(payload)}\n"
@@ -391,9 +392,14 @@ def refresh(folder: Path) -> None:
     for algorithm in ALGORITHMS:
         _write_list(folder / f"manifest-{algorithm}.txt", algorithm, payload)
     tags = _plain_files(folder, "")
-    tags = {n: c for n, c in tags.items() if not n.startswith(("data/", "tagmanifest-"))}
+    apart = ("data/", "tagmanifest-", "signature.txt")
+    tags = {n: c for n, c in tags.items() if not n.startswith(apart)}
     for algorithm in ALGORITHMS:
         _write_list(folder / f"tagmanifest-{algorithm}.txt", algorithm, tags)
+    if key is not None:
+        digest = sha256((folder / "tagmanifest-sha256.txt").read_bytes())
+        said = f"preservation-bag/v1\ntagmanifest-sha256.txt {digest}\n"
+        (folder / "signature.txt").write_bytes(sign_note(said.encode(), key))
 
 
 def trust_of(archive: SmallArchive, folder: Path) -> Path:

@@ -24,12 +24,14 @@ from preservation import pipeline
 from preservation.custody import CustodyLog
 from preservation.errors import BadInput, EvidenceAtRisk, PolicyRefusal
 from preservation.export.premis import NAMESPACE
+from preservation.model.canonical import canonical_json
 from preservation.model.digests import sha256_of
 from preservation.model.tables import MANIFEST_TABLES
 from preservation.pipeline.archive import open_archive
 from preservation.state import open_database, schema
 from preservation.submission import add_agreement, add_organisation, submit
 from tests.conftest import PRESERVE, new_deployment
+from tests.fakes.small_bag import refresh
 
 TITLE = '=HYPERLINK("http://bad.invalid")<script>alert(1)</script>\u202egpj.exe'
 COURT = "Example Court"
@@ -152,8 +154,47 @@ def test_the_commands_of_the_readme_run_and_accept_the_bag(bag, holding, tmp_pat
     done = subprocess.run(["bash", "-c", script], cwd=bag, capture_output=True, text=True)
 
     assert done.returncode == 0, done.stderr
-    assert "Signature Verified Successfully" in done.stdout
+    assert done.stdout.count("Signature Verified Successfully") == 2
     assert "rows and entries OK" in done.stdout
+
+
+def test_an_act_that_somebody_leaves_out_of_a_bag_on_the_way_is_missed(bag, holding, tmp_path):
+    passed_on = tmp_path / "bag"
+    shutil.copytree(bag, passed_on)
+    events, entries = passed_on / "data/rows/events.jsonl", passed_on / "data/log/entries.jsonl"
+    gone = next(row for row in lines(events) if row["event_type"] == "capture")
+    place = [entry["body"].get("event") for entry in lines(entries)].index(gone["row_sha256"])
+    without_line(events, [row["event_id"] for row in lines(events)].index(gone["event_id"]))
+    without_line(entries, place)
+    without_line(passed_on / "data/log/inclusion.jsonl", place)
+    told = export_json(passed_on)
+    told["tables"]["events"] -= 1
+    (passed_on / "data/export.json").write_bytes(canonical_json(told))
+    refresh(passed_on)
+
+    checked = verified(passed_on, holding.settings.trust)
+
+    assert checked.returncode == 1
+    assert re.findall("step [0-9]+, ([a-z-]+): ", checked.stdout.split("Can't be shown")[0]) == [
+        "bag-signature"
+    ]
+
+
+def without_line(path: Path, number: int) -> None:
+    kept = path.read_bytes().splitlines(keepends=True)
+    del kept[number]
+    path.write_bytes(b"".join(kept))
+
+
+def test_without_the_log_s_key_a_bag_is_written_unsigned_and_says_so(holding, tmp_path):
+    copied = holding.copy(tmp_path / "home")
+    (copied.settings.keys / "log.pem").unlink()
+
+    answer = copied.export("plain.txt", to=tmp_path / "bag")
+
+    assert answer["is_signed"] is False
+    checked = verified(tmp_path / "bag", holding.settings.trust)
+    assert (checked.returncode, "bag-not-signed" in checked.stdout) == (4, True)
 
 
 def test_objects_and_rows_are_those_of_the_archive(bag, holding):
