@@ -54,7 +54,11 @@ def cosigned_by(
             return _cosignature(witness, key, request.note, answer.body)
         if answer.status != HTTPStatus.CONFLICT or answer.content_type != SIZE_TYPE:
             _refused(witness, answer.status, answer.body)
-        old_size = _told_size(witness, answer.body, request.size)
+        told = _told_size(witness, answer.body, request.size)
+        if told == old_size == request.size:
+            # Early editions of tlog-witness answer so to another root of the size that was seen last.
+            raise _fork(witness, f"its tree of {told} entries is another one")
+        old_size = told
     raise _unavailable(witness, "it doesn't keep to the size that it tells")
 
 
@@ -90,8 +94,7 @@ _ALARM = (
 def _refused(witness: WitnessSettings, status: int, body: bytes) -> NoReturn:
     why = body[:200].decode("utf-8", "replace").strip()
     if status == HTTPStatus.UNPROCESSABLE_ENTITY:
-        msg = f"The witness {witness.name} has seen another log under this name: {why}."
-        raise LogBroken(msg, remedy=_ALARM)
+        raise _fork(witness, why)
     if status == HTTPStatus.FORBIDDEN:
         msg = f"The witness {witness.name} doesn't accept the signature of this log: {why}."
         raise LogBroken(
@@ -101,6 +104,11 @@ def _refused(witness: WitnessSettings, status: int, body: bytes) -> NoReturn:
     if status == HTTPStatus.NOT_FOUND:
         why = "it doesn't know this log: give it trust/log.vkey"
     raise _unavailable(witness, f"it answered HTTP {status}: {why}")
+
+
+def _fork(witness: WitnessSettings, why: str) -> LogBroken:
+    msg = f"The witness {witness.name} has seen another log under this name: {why}."
+    return LogBroken(msg, remedy=_ALARM)
 
 
 def _unavailable(witness: WitnessSettings, why: str) -> AuthorityUnavailable:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import http.client
 import socket
 import stat
+import threading
 from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
@@ -272,6 +274,34 @@ def test_a_fork_a_rollback_and_a_foreign_key_are_alarms_for_the_log_that_asks(se
         cosigned_by(served, log.asks(0, 12))
     with pytest.raises(LogBroken, match="signature"):
         cosigned_by(served, foreign.asks(20, 30))
+
+
+class _Seen20(BaseHTTPRequestHandler):
+    """A witness that has seen 20 entries, of which our tree is another, as early editions told it."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(409)
+        self.send_header("Content-Type", "text/x.tlog.size")
+        self.end_headers()
+        self.wfile.write(b"20\n")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("asked_from", [0, 20])
+def test_a_witness_of_an_early_edition_tells_of_a_fork_by_the_size_alone(served, log, asked_from):
+    with HTTPServer(("127.0.0.1", 0), _Seen20) as early:
+        threading.Thread(target=early.serve_forever, args=(0.05,), daemon=True).start()
+        url = f"http://127.0.0.1:{early.server_address[1]}"
+        witness = WitnessSettings(name="w", url=url, vkey=served.vkey)
+
+        with pytest.raises(LogBroken, match="another log"):
+            cosigned_by(witness, log.asks(asked_from, 20))
+        with pytest.raises(AuthorityUnavailable, match="doesn't keep to the size"):
+            cosigned_by(witness, log.asks(asked_from, 30))
+        early.shutdown()
 
 
 def test_an_absent_or_strange_witness_is_unavailable_and_never_an_alarm(served, log, tmp_path):
