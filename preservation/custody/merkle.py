@@ -139,7 +139,8 @@ def consistency_proof(old_size: int, new_size: int, subtree: Subtree) -> list[by
 
 def is_included(leaf: bytes, *, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
     """Whether *proof* shows that *leaf* is entry *index* of the tree (RFC 9162 2.1.3.2)."""
-    if not 0 <= index < size:
+    # Else nothing would be in a tree of one entry whose root is nothing, too.
+    if not 0 <= index < size or len(leaf) != HASH_BYTES:
         return False
     position, last, result = index, size - 1, leaf
     for sibling in proof:

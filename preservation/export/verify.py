@@ -2823,8 +2823,8 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 def root_of_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes | None:
-    """RFC 9162 2.1.3.2: the root that *proof* leads to; None if the proof has the wrong length."""
-    if index >= size:
+    """RFC 9162 2.1.3.2: the root that *proof* leads to; None if anything has the wrong length."""
+    if not 0 <= index < size or len(leaf) != 32:
         return None
     place, last, root = index, size - 1, leaf
     for sibling in proof:

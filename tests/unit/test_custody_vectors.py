@@ -11,6 +11,7 @@ import hashlib
 import pytest
 
 from preservation.custody import merkle
+from preservation.export import verify
 
 ENTRIES = [
     bytes.fromhex(entry)
@@ -150,6 +151,12 @@ def test_places_and_paths_that_do_not_belong_together_show_nothing(index, size, 
     assert not merkle.is_included(
         LEAVES[0], index=index, size=size, proof=nodes, root=bytes.fromhex(ROOTS[max(size, 1)])
     )
+
+
+def test_nothing_is_in_no_tree():
+    """The suite of transparency-dev/merkle has it as ``single-entry/empty-root-and-leaf``."""
+    assert not merkle.is_included(b"", index=0, size=1, proof=[], root=b"")
+    assert verify.root_of_inclusion(b"", 0, 1, []) is None
 
 
 @pytest.mark.parametrize(("old", "new"), [(0, 0), (0, 8), (-1, 8), (9, 8), (8, 1)])
