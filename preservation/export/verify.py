@@ -10,6 +10,7 @@ reads, and needs no network. DIR holds what you trust, and must come from anywhe
     <authority>.pem     root certificates of each time-stamping authority
     witnesses.vkey      optional: public keys of witnesses, one a line
     *.checkpoint        optional: checkpoints of the log that you saw earlier or elsewhere
+    *.consistency.jsonl optional: data/log/consistency.jsonl of a later bag: joins them to this one
     receipt.pub.pem     optional: the public key that receipts are signed with
 
 The argument, step by step; the code below follows it under the same numbers:
@@ -319,6 +320,8 @@ class Pins:
         self.witnesses: list[Key] = []
         self.remembered: dict[str, bytes] = {}
         """Notes of checkpoints, by file name."""
+        self.growth: dict[tuple[int, int], list[list[bytes]]] = defaultdict(list)
+        """Proofs from one size of the log to another."""
         self.lists: list[RevocationList] = []
 
 
@@ -338,10 +341,13 @@ def read_pins(case: Case) -> None:
     if not case.pins.log_keys:
         case.gap("no-trusted-key", "log.vkey", "the log's public key in the trust folder", seen)
     with_optional_file(case, "witnesses.vkey", read_witness_keys)
-    for name in trusted_names(case, ".checkpoint"):
-        with_optional_file(case, name, read_remembered)
-    for name in trusted_names(case, ".crl.pem"):
-        with_optional_file(case, name, read_later_lists)
+    for ending, read in (
+        (".checkpoint", read_remembered),
+        (".consistency.jsonl", read_growth),
+        (".crl.pem", read_later_lists),
+    ):
+        for name in trusted_names(case, ending):
+            with_optional_file(case, name, read)
 
 
 def trusted_names(case: Case, ending: str) -> list[str]:
@@ -372,6 +378,14 @@ def read_witness_keys(case: Case, path: Path) -> None:
 def read_remembered(case: Case, path: Path) -> None:
     """A checkpoint that was kept."""
     case.pins.remembered[path.name] = read_small(path, LARGEST_NOTE)
+
+
+def read_growth(case: Case, path: Path) -> None:
+    """What joins checkpoints to later ones. It is proof by itself, and can come from anywhere."""
+    for line in read_small(path, LARGEST_DOCUMENT).splitlines():
+        proof = parse_canonical(line)
+        sizes = (require_count(proof["old_size"]), require_count(proof["new_size"]))
+        case.pins.growth[sizes].append(hashes(proof["proof"]))
 
 
 def read_later_lists(case: Case, path: Path) -> None:
@@ -1096,8 +1110,11 @@ def relation(case: Case, head: Head) -> str:
     same = case.log.heads.get(head.size)
     if same is not None:
         return SAME if same.root == head.root else FORKED
-    if newest is None or head.size > newest.size:
+    if newest is None:
         return LATER
+    if head.size > newest.size:
+        paths = case.pins.growth.get((newest.size, head.size), [])
+        return SAME if any(is_beginning(newest, head, path) for path in paths) else LATER
     for line in lines_of(bag_file(case, CONSISTENCY)):
         old_size, path = consistency_proof(line, newest.size)
         if old_size == head.size:
@@ -1122,8 +1139,9 @@ def judge_remembered(case: Case, name: str, note: bytes) -> None:
     if found == FORKED:
         case.broken("log-forked", name, "the beginning of the bag's newest checkpoint", "another log")
     elif found == LATER:
+        # A log rewritten shorter than it was would else be taken for an older bag of the true one.
         seen = f"{head.size} entries; the bag's newest checkpoint has {case.export.checkpoint_size}"
-        case.note("remembered-later", name, "a checkpoint up to the bag's newest", seen)
+        case.gap("remembered-later", name, "a proof that this bag's log is its beginning", seen)
     elif found == UNKNOWN:
         expected = f"a proof from {head.size} entries to the newest checkpoint"
         case.gap("remembered-checkpoint", name, expected, "none in the bag")

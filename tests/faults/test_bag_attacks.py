@@ -341,7 +341,8 @@ def test_a_dropped_tail_is_missed(scene):
     assert "checkpoint" in scene.rules()
 
 
-def test_a_tail_dropped_with_all_that_tells_of_it_is_an_older_bag_and_a_kept_checkpoint_says_so(scene):
+def _end_earlier(scene: Scene) -> None:
+    """The bag as it was before the last batch, in the hands of somebody who kept the newest checkpoint."""
     newest = scene.model.batches.pop()
     (scene.trust / "kept.checkpoint").write_bytes(newest.note)
     del scene.model.entries[newest.start :]
@@ -351,8 +352,41 @@ def test_a_tail_dropped_with_all_that_tells_of_it_is_an_older_bag_and_a_kept_che
     scene.model.rows["events"] = rows
     scene.write()
 
-    assert scene.judged().exit_code == 0
-    assert "remembered-later" in scene.rules(severity="note")
+
+def test_a_tail_dropped_with_all_that_tells_of_it_is_an_older_bag_and_a_kept_checkpoint_says_so(scene):
+    _end_earlier(scene)
+
+    assert scene.judged().exit_code == 4
+    assert scene.rules(severity="gap") == {"remembered-later"}
+
+
+def test_a_later_bag_s_proofs_join_an_older_bag_to_a_checkpoint_that_was_kept(scene):
+    growth = scene.file("log/consistency.jsonl").read_bytes()
+    _end_earlier(scene)
+    (scene.trust / "later.consistency.jsonl").write_bytes(growth)
+
+    assert (scene.judged().exit_code, scene.rules(severity="gap")) == (0, set())
+
+
+def test_a_log_rewritten_shorter_than_the_checkpoint_that_was_kept_is_not_called_proven(scene):
+    growth = scene.file("log/consistency.jsonl").read_bytes()
+    _end_earlier(scene)
+    scene.model.rewrite("items", claimed_title="another")
+    scene.model.rebuild()
+    scene.write()
+
+    assert (scene.judged().exit_code, scene.rules(severity="gap")) == (4, {"remembered-later"})
+    (scene.trust / "later.consistency.jsonl").write_bytes(growth)
+    assert (scene.judged().exit_code, scene.rules(severity="gap")) == (4, {"remembered-later"})
+
+
+@pytest.mark.parametrize(
+    "content", [b"{}\n", b"[]", b"\xff", b'{"new_size":9,"old_size":-1,"proof":[]}\n']
+)
+def test_proofs_that_can_not_be_read_refute_nothing(scene, content):
+    (scene.trust / "later.consistency.jsonl").write_bytes(content)
+
+    assert (scene.rules(), scene.rules(severity="gap")) == (set(), {"trust-unreadable"})
 
 
 @pytest.mark.parametrize("ending", [".tsr", ".chain.pem", ".crl.pem"])
