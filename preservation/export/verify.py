@@ -1988,6 +1988,8 @@ class Stamp(NamedTuple):
     imprint_digest: str
     imprint: bytes
     gen_time: datetime
+    accuracy_s: int
+    """How far off that may be, in whole seconds; 0 if it doesn't say."""
     statement: bytes
     """DER of the TSTInfo."""
     signer_digest: str
@@ -2002,6 +2004,8 @@ def judge_stamp(stamp: Stamp, note: bytes) -> None:
     for digest in (stamp.imprint_digest, stamp.signer_digest):
         require(digest in DIGESTS, f"its digest {digest} isn't of the SHA-2 family")
     require(stamp.version == 1, "its TSTInfo isn't of version 1")
+    bearable = stamp.accuracy_s <= CLOCK_TOLERANCE.total_seconds()
+    require(bearable, f"its time may be off by {stamp.accuracy_s} s, as it says itself")
     computed = digest_by(stamp.imprint_digest, note)
     require(stamp.imprint == computed, "it is about other bytes than this checkpoint")
     content_type, digest_of = (stamp.attributes[name] for name in (CONTENT_TYPE, MESSAGE_DIGEST))
@@ -3135,11 +3139,19 @@ def read_stamp(response: bytes) -> Stamp:
         imprint_digest=algorithm.members()[0].oid(),
         imprint=imprint.content,
         gen_time=info[4].time(),
+        accuracy_s=next((accuracy_s(part) for part in info[5:6] if part.tag == SEQUENCE), 0),
         statement=statement,
         signer_digest=signer[2].members()[0].oid(),
         attributes=read_attributes(signer[3]),
         certificate=signing_certificate(signer[1], certificates),
     )
+
+
+def accuracy_s(element: Der) -> int:
+    """RFC 3161 2.4.2: the whole seconds of an accuracy; what may follow is less than one."""
+    seconds = [part.number() for part in element.members()[:1] if part.tag == INTEGER]
+    require(not any(number < 0 for number in seconds), "its accuracy is negative")
+    return sum(seconds)
 
 
 def read_attributes(element: Der) -> dict[str, Der]:

@@ -20,6 +20,8 @@ from preservation.timestamp.token import Token
 
 LARGEST_RESPONSE_BYTES = 64 * 1024
 CLOCK_TOLERANCE = timedelta(seconds=300)
+LARGEST_ACCURACY = CLOCK_TOLERANCE
+"""All that is said of times allows for as much."""
 
 SHA2 = ("sha256", "sha384", "sha512")
 
@@ -91,6 +93,13 @@ def clock(evidence: Evidence) -> str | None:
     return f"its time is {gen_time.isoformat()}, our clock says {evidence.at.isoformat()}"
 
 
+def accuracy(evidence: Evidence) -> str | None:
+    """RFC 3161 2.4.2: if the authority says how far off its time may be, that is bearable."""
+    stated = evidence.token.info.accuracy
+    is_bearable = stated is None or stated <= LARGEST_ACCURACY
+    return None if is_bearable else f"its time may be off by {stated}, as it says itself"
+
+
 def content_type(evidence: Evidence) -> str | None:
     """RFC 5652 11.1: the signed content type is that of a TSTInfo."""
     values = evidence.token.signer.attributes.get(tokens.CONTENT_TYPE, ())
@@ -155,6 +164,7 @@ RULES: tuple[Rule, ...] = (
     nonce,
     policy,
     clock,
+    accuracy,
     content_type,
     signer_digest,
     message_digest,

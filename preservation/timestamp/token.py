@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 
 from cryptography import x509
@@ -44,6 +44,8 @@ class TstInfo:
     message_imprint: bytes
     serial_number: int
     gen_time: datetime
+    accuracy: timedelta | None
+    """How far off genTime may be, either way; None: the authority doesn't say."""
     nonce: int | None
 
 
@@ -146,7 +148,7 @@ def _parse_tst_info(content: bytes) -> TstInfo:
     imprint.end()
     serial_number = der.integer(info.take(der.INTEGER))
     gen_time = der.instant(info.take(der.GENERALIZED_TIME))
-    info.maybe(der.SEQUENCE)
+    accuracy = info.maybe(der.SEQUENCE)
     info.maybe(der.BOOLEAN)
     nonce = info.maybe(der.INTEGER)
     info.maybe(der.context(0))
@@ -159,8 +161,23 @@ def _parse_tst_info(content: bytes) -> TstInfo:
         message_imprint=digest,
         serial_number=serial_number,
         gen_time=gen_time,
+        # RFC 3161 2.4.2: accuracy absent means unknown, not zero.
+        accuracy=None if accuracy is None else _accuracy(der.Cursor(accuracy)),
         nonce=None if nonce is None else der.integer(nonce),
     )
+
+
+def _accuracy(parts: der.Cursor) -> timedelta:
+    seconds = parts.maybe(der.INTEGER)
+    fractions = [parts.maybe(der.context(number, constructed=False)) for number in (0, 1)]
+    parts.end()
+    whole = 0 if seconds is None else der.integer(seconds)
+    millis, micros = (0 if part is None else int.from_bytes(part.content, "big") for part in fractions)
+    if whole < 0 or millis > 999 or micros > 999:
+        msg = "an accuracy is out of range"
+        raise ValueError(msg)
+    # What is more than any certificate lasts is the same to whoever judges it.
+    return timedelta(seconds=min(whole, 1 << 32), milliseconds=millis, microseconds=micros)
 
 
 def _parse_signer(signer: der.Cursor) -> Signer:

@@ -140,6 +140,7 @@ class Forger:
         imprint=None,
         nonce=None,
         gen_time=None,
+        accuracy=b"",
         signed_with="sha256",
         ess=True,
         status=0,
@@ -156,6 +157,7 @@ class Forger:
             der(0x30, der(0x30, bytes.fromhex(_OIDS[algorithm]), b"\x05\x00"), der(4, digest)),
             der_integer(77),
             der(0x18, moment.encode()),
+            accuracy,
             der_integer(request.nonce if nonce is None else nonce),
         )
         return der(0x30, der(0x30, der_integer(status)), self._sign(info, signed_with, ess=ess))

@@ -13,9 +13,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
 
 from preservation import clock
 from preservation.errors import AuthorityUnavailable, SettingsInvalid, TokenRejected
+from preservation.export import verify
 from preservation.model.digests import sha256_of
 from preservation.settings import AuthoritySettings
 from preservation.timestamp import (
@@ -29,7 +31,7 @@ from preservation.timestamp import (
     stamp,
 )
 from preservation.timestamp.test_authority import reply_to
-from tests.fakes.time_stamp_forger import Forger, authority_that, drip
+from tests.fakes.time_stamp_forger import Forger, authority_that, der_integer, drip
 from tests.fakes.time_stamp_forger import der as encoded
 
 MESSAGE = b"log.invalid\n7\nroot\n"
@@ -138,6 +140,11 @@ def test_a_token_over_other_bytes_is_rejected_by_name(token, trial):
         ({"status": 2}, "well-formed"),
         ({"gen_time": datetime(2020, 1, 1, tzinfo=UTC)}, "clock"),
         ({"gen_time": datetime.now(UTC) + timedelta(minutes=20)}, "clock"),
+        ({"accuracy": encoded(0x30, der_integer(301))}, "accuracy"),
+        ({"accuracy": encoded(0x30, der_integer(1 << 80))}, "accuracy"),
+        ({"accuracy": encoded(0x30, der_integer(-1))}, "well-formed"),
+        ({"accuracy": encoded(0x30, encoded(0x80, b"\3\xe8"))}, "well-formed"),
+        ({"accuracy": encoded(0x30, encoded(0x30))}, "well-formed"),
     ],
     # The same names in every worker, whenever it collects.
     ids=lambda given: given if isinstance(given, str) else "+".join(given),
@@ -148,6 +155,32 @@ def test_a_token_with_one_fault_is_rejected_for_it(forger, fault, rule):
         pytest.raises(TokenRejected, match=f"elsewhere fails the rule {rule}:"),
     ):
         _ask(url, forger.roots)
+
+
+BEARABLE = [
+    b"",
+    encoded(0x30),
+    encoded(0x30, der_integer(300)),
+    encoded(0x30, encoded(0x80, b"\3\xe7"), encoded(0x81, b"\1")),
+]
+
+
+@pytest.mark.parametrize("accuracy", BEARABLE)
+def test_a_token_that_says_how_exact_it_is_is_accepted(forger, accuracy):
+    with authority_that(lambda query: forger.answer(query, accuracy=accuracy)) as url:
+        assert _ask(url, forger.roots).token
+
+
+@pytest.mark.parametrize("seconds", [301, 1 << 80, -1])
+def test_the_bag_s_verifier_takes_no_time_that_may_be_far_off_either(forger, seconds):
+    asked = TimestampRequestBuilder().data(MESSAGE).hash_algorithm(HashAlgorithm.SHA256)
+    query = asked.build().as_bytes()
+    token = forger.answer(query, accuracy=encoded(0x30, der_integer(seconds)))
+
+    with pytest.raises(ValueError, match=r"off by|negative"):
+        verify.judge_stamp(verify.read_stamp(token), MESSAGE)
+    for accuracy in BEARABLE:
+        verify.judge_stamp(verify.read_stamp(forger.answer(query, accuracy=accuracy)), MESSAGE)
 
 
 @pytest.mark.parametrize("minutes", [-20, 20])
