@@ -75,8 +75,10 @@ class _BucketTrials(TrialObject):
             "a part with a wrong SHA-256 is refused, and a key that exists",
             self._parts,
         )
+        yield "parts-locked", "what comes in parts is locked, too", self._parts_locked
         yield "listing", "what was stored is listed at once", self._listing
         yield "delete-version", "deleting a locked version is refused", self._delete
+        yield "delete-in-a-list", "so it is in a list of deletions", self._delete_listed
         yield "delete-bypassing", "so it is with the right to bypass governance", self._bypass
         yield "shorten-retention", "a lock in compliance mode can't be shortened", self._shorten
         yield "weaken-retention", "nor turned into governance mode", self._weaken
@@ -108,7 +110,10 @@ class _BucketTrials(TrialObject):
         return found == checksum_of(ORIGINAL), str(found)
 
     def _retention(self) -> tuple[bool, str]:
-        facts = self._head()
+        return self._is_locked(**self._by_id())
+
+    def _is_locked(self, **version: str) -> tuple[bool, str]:
+        facts = self._bucket.once("head_object", **version)
         mode, until = facts.get("ObjectLockMode"), facts.get("ObjectLockRetainUntilDate")
         return mode == "COMPLIANCE" and until is not None and until >= self._until, f"{mode} {until}"
 
@@ -142,7 +147,7 @@ class _BucketTrials(TrialObject):
         return True
 
     def _parts(self) -> tuple[bool, str]:
-        upload = self._upload()
+        upload = self._upload(self._key)
         is_refused, words = self._is_refused(
             "upload_part", **upload, PartNumber=1, Body=OTHER, ChecksumSHA256=checksum_of(ORIGINAL)
         )
@@ -156,11 +161,22 @@ class _BucketTrials(TrialObject):
             self._bucket.once("abort_multipart_upload", **upload)
         return is_refused and is_second_refused, f"{words}; {more}"
 
-    def _upload(self) -> dict[str, str]:
-        started = self._bucket.once(
-            "create_multipart_upload", Key=self._key, ChecksumAlgorithm="SHA256", **self._lock()
+    def _parts_locked(self) -> tuple[bool, str]:
+        key = f"{self._folder}/parts"
+        upload = self._upload(key)
+        part = {"PartNumber": 1, "ChecksumSHA256": checksum_of(ORIGINAL)}
+        sent = self._bucket.once("upload_part", **upload, **part, Body=ORIGINAL)
+        parts = {"Parts": [{**part, "ETag": named(sent, "ETag")}]}
+        done = self._bucket.once(
+            "complete_multipart_upload", **upload, MultipartUpload=parts, IfNoneMatch="*"
         )
-        return {"Key": self._key, "UploadId": named(started, "UploadId")}
+        return self._is_locked(Key=key, VersionId=named(done, "VersionId"))
+
+    def _upload(self, key: str) -> dict[str, str]:
+        started = self._bucket.once(
+            "create_multipart_upload", Key=key, ChecksumAlgorithm="SHA256", **self._lock()
+        )
+        return {"Key": key, "UploadId": named(started, "UploadId")}
 
     def _listing(self) -> tuple[bool, str]:
         keys = [f"{self._folder}/list/{number}" for number in range(5)]
@@ -172,6 +188,18 @@ class _BucketTrials(TrialObject):
     def _delete(self, **more: Any) -> tuple[bool, str]:
         is_refused, words = self._is_refused("delete_object", **self._by_id(), **more)
         return is_refused and self._original() == ORIGINAL, words
+
+    def _delete_listed(self) -> tuple[bool, str]:
+        """S3 says no to each key of the list by itself, others to the list as a whole."""
+        try:
+            answer = self._bucket.once("delete_objects", Delete={"Objects": [self._by_id()]})
+        except Refused as refused:
+            if refused.reply in UNANSWERED:
+                raise
+            words = refused.words
+        else:
+            words = ", ".join(named(error, "Code") for error in answer.get("Errors", []))
+        return bool(words) and self._original() == ORIGINAL, words or "done"
 
     def _bypass(self) -> tuple[bool, str]:
         return self._delete(BypassGovernanceRetention=True)

@@ -254,6 +254,32 @@ def deleting_anyway() -> Lie:
     return Lie(asked=asked)
 
 
+def deleting_what_is_listed() -> Lie:
+    """A locked version is hidden as soon as it stands in a list of deletions."""
+    gone: set[str] = set()
+
+    def asked(exchange: Exchange) -> None:
+        if exchange.method == "POST" and "delete" in exchange.query:
+            gone.update(re.findall("<VersionId>([^<]*)</VersionId>", exchange.body.decode()))
+            exchange.say(200)
+            exchange.answer = b"<DeleteResult></DeleteResult>"
+        elif exchange.query.get("versionId", [""])[0] in gone:
+            exchange.say(404)
+
+    return Lie(asked=asked)
+
+
+def forgetting_locks_of_parts() -> Lie:
+    """What comes in parts isn't locked."""
+    drop = dropping(_LOCK).asked
+
+    def asked(exchange: Exchange) -> None:
+        if exchange.method == "POST" and "uploads" in exchange.query:
+            drop(exchange)
+
+    return Lie(asked=asked)
+
+
 def forgetting_the_newest() -> Lie:
     """A listing that lags behind: the last key is never in it."""
 

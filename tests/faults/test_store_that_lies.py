@@ -57,6 +57,8 @@ PRETENDERS = {
     "reports locks that it doesn't keep": (s3_liar.pretending_locks(), "delete-version"),
     "locks for less than asked": (s3_liar.shortening_retention(), "retention-kept"),
     "deletes what is locked": (s3_liar.deleting_anyway(), "delete-version"),
+    "deletes what is locked, if it is listed": (s3_liar.deleting_what_is_listed(), "delete-in-a-list"),
+    "locks nothing that comes in parts": (s3_liar.forgetting_locks_of_parts(), "parts-locked"),
     "damages what it keeps": (s3_liar.damaging(), "read-back"),
     "lists late": (s3_liar.forgetting_the_newest(), "listing"),
     "lists for ever": (s3_liar.listing_for_ever(b"<NextKeyMarker>a</NextKeyMarker>"), "listing"),
