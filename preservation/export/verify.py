@@ -1389,6 +1389,8 @@ def judge_missing_rows(case: Case) -> None:
 def judge_items(case: Case) -> None:
     """Every item that the bag is about was logged, and none but these is here."""
     items, hidden = set(case.export.items), case.export.without("item")
+    for item in sorted(items & hidden):
+        case.broken("item-not-listed", item, f"in the bag or withheld, as {EXPORT} says", "both")
     for item in sorted(items - case.log.ingested.keys()):
         case.broken("item-not-logged", item, "an ingestion entry", "none")
     for item in sorted(items):
@@ -1817,6 +1819,10 @@ def parse_seal(name: str, batch: str, edition: int, document: Json) -> Seal:
     if (document["version"], document["batch_id"]) != (1, batch):
         raise ValueError("it is of another version, or of another batch than its name says")
     stamps = document["timestamps"]
+    authorities = [require_text(stamp["authority"]) for stamp in stamps]
+    require(
+        len(set(authorities)) == len(authorities), "an authority stands twice among its time stamps"
+    )
     return Seal(
         name=name,
         batch=batch,

@@ -439,6 +439,14 @@ def test_what_was_never_there_can_not_be_called_withheld(scene, withheld, rule):
     assert scene.rules() == {rule}
 
 
+def test_an_item_of_the_bag_can_not_be_called_withheld_to_leave_out_its_rows(scene):
+    scene.model.rows["resources"].clear()
+    scene.model.withheld = [_withheld("item", "item-2")]
+    scene.write()
+
+    assert scene.rules() == {"item-not-listed"}
+
+
 @pytest.mark.parametrize(("kind", "severity"), [("capture", "gap"), ("dissemination", "note")])
 def test_an_event_is_withheld_in_silence_only_if_it_is_about_another_recipient(scene, kind, severity):
     number = next(n for n, r in enumerate(scene.model.rows["events"]) if r["event_type"] == "capture")
@@ -699,6 +707,15 @@ def test_a_seal_that_calls_too_few_tokens_a_quorum_is_found(scene):
 
     assert scene.rules() == {"seal-status"}
     assert "time-quorum" in scene.rules(severity="gap")
+
+
+def test_an_authority_does_not_count_twice(scene):
+    for batch in scene.model.batches:
+        batch.seal.update(timestamps=batch.seal["timestamps"] * 2, time_quorum=2, status="sealed")
+        scene.model._seal(batch, scene.archive.key)
+    scene.write()
+
+    assert scene.rules() == {"seal"}
 
 
 def _list(scene: Scene, reason: x509.ReasonFlags | None, at: datetime, key=None) -> bytes:
