@@ -1113,13 +1113,19 @@ def relation(case: Case, head: Head) -> str:
     if newest is None:
         return LATER
     if head.size > newest.size:
-        paths = case.pins.growth.get((newest.size, head.size), [])
-        return SAME if any(is_beginning(newest, head, path) for path in paths) else LATER
+        return SAME if is_joined(case, newest, head) else LATER
     for line in lines_of(bag_file(case, CONSISTENCY)):
         old_size, path = consistency_proof(line, newest.size)
         if old_size == head.size:
             return SAME if is_beginning(head, newest, path) else FORKED
     return UNKNOWN
+
+
+def is_joined(case: Case, one: Head, other: Head) -> bool:
+    """Whether a proof in the trust folder shows that the smaller one is the beginning of the other."""
+    old, new = (one, other) if one.size < other.size else (other, one)
+    paths = case.pins.growth.get((old.size, new.size), [])
+    return any(is_beginning(old, new, path) for path in paths)
 
 
 def is_beginning(old: Head, new: Head | None, path: list[bytes]) -> bool:
@@ -2420,7 +2426,8 @@ def judge_proof_growth(log: Log, proofs: list[Json]) -> None:
 
 
 def judge_kept(case: Case, log: Log) -> None:
-    """No checkpoint that was kept says otherwise; of sizes that the receipt lacks nothing is known."""
+    """No checkpoint that was kept says otherwise, and each is joined to the receipt's newest."""
+    newest = log.heads[max(log.heads)]
     everyone = KeyChain([*log.keys.keys, *case.pins.log_keys], [])
     for name, note in sorted(case.pins.remembered.items()):
         try:
@@ -2432,6 +2439,9 @@ def judge_kept(case: Case, log: Log) -> None:
             if own.root != kept.root:
                 subject = f"receipt, checkpoint {kept.size}"
                 case.broken("receipt-fork", subject, f"the root in {name}", own.root.hex())
+            elif own is kept and not is_joined(case, kept, newest):
+                seen = f"{kept.size} entries; the receipt's newest checkpoint has {newest.size}"
+                case.gap("remembered-checkpoint", name, "a proof that both are of one log", seen)
 
 
 def judge_proof_rows(case: Case, log: Log, document: Json) -> None:

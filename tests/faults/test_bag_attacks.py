@@ -1039,6 +1039,27 @@ def test_a_log_that_was_kept_refutes_a_receipt_of_another(scene, receipt, tmp_pa
     assert {f.rule for f in case.findings.values() if f.severity == "broken"} == {"receipt-fork"}
 
 
+def test_a_receipt_of_a_log_rewritten_to_another_size_than_was_kept_is_not_called_proven(scene, receipt):
+    growth = scene.file("log/consistency.jsonl").read_bytes()
+    older = scene.model.batches[1].note
+    (scene.trust / "kept.checkpoint").write_bytes(older)
+
+    assert _alone(scene, receipt / "proof.json").exit_code == 4
+    (scene.trust / "a.consistency.jsonl").write_bytes(growth)
+    assert _alone(scene, receipt / "proof.json").exit_code == 0
+
+    scene.model.rewrite("items", claimed_title="another")
+    scene.model.rebuild()
+    document = json.loads((receipt / "receipt.json").read_bytes())
+    forged = scene.model.proof_of_receipt(document, "submission-2")
+    (receipt / "proof.json").write_bytes(canonical_json(forged))
+
+    case = _alone(scene, receipt / "proof.json")
+
+    gaps = {f.rule for f in case.findings.values() if f.severity == "gap"}
+    assert (case.exit_code, gaps) == (4, {"remembered-checkpoint"})
+
+
 def test_a_receipt_s_token_that_was_revoked_or_expired_is_not_taken_as_proof(scene, receipt):
     later = verify.Case(scene.trust, verify.moment("2090-01-01"))
     verify.verify_receipt(later, receipt / "proof.json")
