@@ -1039,7 +1039,9 @@ def test_a_log_that_was_kept_refutes_a_receipt_of_another(scene, receipt, tmp_pa
     assert {f.rule for f in case.findings.values() if f.severity == "broken"} == {"receipt-fork"}
 
 
-def test_a_receipt_of_a_log_rewritten_to_another_size_than_was_kept_is_not_called_proven(scene, receipt):
+def test_a_receipt_of_a_log_rewritten_to_another_size_than_was_kept_is_not_called_proven(
+    scene, receipt
+):
     growth = scene.file("log/consistency.jsonl").read_bytes()
     older = scene.model.batches[1].note
     (scene.trust / "kept.checkpoint").write_bytes(older)

@@ -18,11 +18,12 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from preservation import pipeline, settings
-from preservation.custody import SigningKey, TreeHead, sign_note
+from preservation.custody import CustodyLog, SigningKey, TreeHead, sign_note
 from preservation.errors import BadInput, Unavailable
 from preservation.model.canonical import canonical_json
 from preservation.model.findings import Severity
 from preservation.model.tables import row_digest
+from preservation.pipeline.archive import open_archive
 from preservation.settings import AuthoritySettings, parse_networks
 from preservation.state import open_database
 from preservation.submission import add_agreement, add_organisation, submit
@@ -347,6 +348,25 @@ def test_a_checkpoint_seen_elsewhere_shows_that_the_log_was_rewritten(sent, held
     (trust / "seen.checkpoint").write_bytes(sign_note(fork.text, forger))
 
     assert "log-forked-or-rewritten" in _broken(folder, trust)
+
+
+def test_a_checkpoint_of_another_size_is_asked_to_be_joined_and_both_verifiers_say_so(sent, held):
+    folder, trust = held
+    log = CustodyLog(open_archive(sent[0].settings), sent[0].settings.log_origin)
+    sizes = [c["size"] for c in json.loads((folder / "proof.json").read_bytes())["checkpoints"]]
+    (trust / "seen.checkpoint").write_bytes(log.read_checkpoint(1).body)
+
+    gaps = [f.rule for f in check_receipt(folder, trust).findings if f.severity is Severity.GAP]
+    assert gaps == ["remembered-checkpoint"]
+    assert _alone(folder, trust).returncode == 4
+
+    newest = max(sizes)
+    proof = [node.hex() for node in log.consistency_proof(1, newest)]
+    step = {"new_size": newest, "old_size": 1, "proof": proof}
+    (trust / "later.consistency.jsonl").write_bytes(canonical_json(step) + b"\n")
+
+    assert check_receipt(folder, trust).verdict == "proven"
+    assert _alone(folder, trust).returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from preservation.custody import PublicKey, TreeHead, merkle
+from preservation.custody import PublicKey, TreeHead, merkle, parse_canonical
 from preservation.custody.cosignatures import CosignerKey, cosignatures, pinned_witnesses
 from preservation.custody.notes import open_note
 from preservation.custody.rotation import KeyChain, pinned_keys, rotations_in
 from preservation.verify.receipt.finding import Check
-from preservation.verify.receipt.parts import Proof
+from preservation.verify.receipt.parts import Proof, step_in
 from preservation.verify.trusted_files import kept_checkpoints, read_trusted
 
 
@@ -124,14 +124,37 @@ def _kept(check: Check) -> list[Path]:
 
 
 def _judge_remembered(check: Check, path: Path, heads: Mapping[int, TreeHead], chain: KeyChain) -> None:
-    """A checkpoint seen elsewhere has the same root; of other sizes nothing can be said here."""
+    """A checkpoint seen elsewhere has the same root, or is joined to the proof's newest."""
     try:
         head = TreeHead.parse(open_note(read_trusted(path), *chain.keys))
     except (OSError, ValueError) as error:
         check.note("remembered-checkpoint", str(path), "a checkpoint of this log", str(error))
         return
-    known = heads.get(head.size)
-    if known is not None and known.root != head.root:
+    known, newest = heads.get(head.size), heads[max(heads)] if heads else None
+    if known is None and newest is not None and not _is_joined(check, head, newest):
+        expected = f"a proof that it and {newest.size} entries are of one log"
+        check.gap("remembered-checkpoint", str(path), expected, f"{head.size} entries")
+    elif known is not None and known.root != head.root:
         check.broken(
             "log-forked-or-rewritten", f"checkpoint {head.size}", head.root.hex(), known.root.hex()
         )
+
+
+def _is_joined(check: Check, *heads: TreeHead) -> bool:
+    """Whether a proof in the trust folder shows that the smaller one is the beginning of the other."""
+    old, new = sorted(heads, key=lambda head: head.size)
+    for path in sorted(check.trust.glob("*.consistency.jsonl")):
+        try:
+            steps = [step_in(parse_canonical(line)) for line in read_trusted(path).splitlines()]
+        except (OSError, ValueError) as error:
+            check.gap("remembered-checkpoint", str(path), "proofs between checkpoints", str(error))
+            continue
+        if any(
+            (step.old_size, step.new_size) == (old.size, new.size)
+            and merkle.is_consistent(
+                old.size, old.root, new_size=new.size, new_root=new.root, proof=step.proof
+            )
+            for step in steps
+        ):
+            return True
+    return False

@@ -146,7 +146,7 @@ def read_proof(folder: Path) -> Proof:
         entries=tuple(map(_entry, _objects(document, "entries"))),
         notes=notes,
         tokens=tuple(map(_token, _objects(document, "tokens"))),
-        steps=tuple(map(_step, _objects(document, "consistency"))),
+        steps=tuple(map(step_in, _objects(document, "consistency"))),
         pending=tuple(_objects(document, "pending")),
     )
 
@@ -167,7 +167,8 @@ def _entry(entry: Mapping[str, Any]) -> ProvenEntry:
     )
 
 
-def _step(entry: Mapping[str, Any]) -> Step:
+def step_in(entry: Mapping[str, Any]) -> Step:
+    """The step that a line of a consistency.jsonl holds; ValueError on any other shape."""
     return Step(
         old_size=integer_in(entry, "old_size"),
         new_size=integer_in(entry, "new_size"),
