@@ -25,6 +25,10 @@ from preservation.similarity.shown import LYING, on_white, turn_of, upright
 
 # Formats that are decoded in this process; EPS would start Ghostscript.
 _FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIF", "BMP", "TIFF", "JPEG2000", "ICO", "PPM")
+_ANIMATED = frozenset({"GIF", "PNG", "WEBP", "AVIF"})
+"""Their frames are of one film; those of a TIFF are pages."""
+_LEAST_RANGE = 64
+"""Grey levels between the darkest and the lightest place of a frame that isn't blank."""
 Image.init()
 pillow_heif.register_heif_opener(thumbnails=False)
 # A PNG's colour profile or notes of more than 1 MB are no damage; this is the most for all of them.
@@ -91,7 +95,8 @@ class Picture:
 
 
 def decoded(path: Path) -> Picture:
-    """The picture at *path*: the first frame, turned as its EXIF says, on white.
+    """The picture at *path*, turned as its EXIF says, on white; of an animation the first frame that
+    shows something.
 
     Raises:
         PictureRefused: too-many-pixels, too-small, too-narrow, unsupported-format or unreadable.
@@ -121,7 +126,7 @@ def _decoded(image: Image.Image, path: Path) -> Picture:
         raise PictureRefused("too-many-pixels")
     quickly = None if is_small else _quickly(image, path)
     if quickly is None:
-        image.load()
+        _load(image)
     # Pillow would decode a PNG to look for metadata behind its pixels; a plain one has none.
     turn = None if quickly and image.format == "PNG" else turn_of(image)
     colours = upright(on_white(image, "RGB"), turn) if is_small else None
@@ -134,6 +139,28 @@ def _decoded(image: Image.Image, path: Path) -> Picture:
         decoder=f"opencv {cv2.__version__}" if quickly else _decoder(image.format),
         rgb=None if colours is None else np.asarray(colours),
     )
+
+
+def _load(image: Image.Image) -> None:
+    """Load the picture; of an animation the first frame that isn't blank: many fade in."""
+    image.load()
+    if image.format not in _ANIMATED or not getattr(image, "is_animated", False):
+        return
+    for number in range(1, MOST_PIXELS // (image.width * image.height)):
+        if _shows_something(image):
+            return
+        try:
+            image.seek(number)
+        except EOFError:
+            break
+        image.load()
+    if not _shows_something(image):
+        image.seek(0)
+        image.load()
+
+
+def _shows_something(image: Image.Image) -> bool:
+    return bool(np.ptp(np.asarray(on_white(image, "L"))) >= _LEAST_RANGE)
 
 
 def _check_size(image: Image.Image) -> None:

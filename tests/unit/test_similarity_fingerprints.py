@@ -201,6 +201,24 @@ def test_an_animation_is_its_first_frame(tmp_path, ending):
     assert bits_between(pdq(path), reference(first)) <= RADIUS_BITS
 
 
+@pytest.mark.parametrize("ending", ["png", "gif", "webp", "avif"])
+@pytest.mark.parametrize("ground", ["black", "white"])
+def test_an_animation_that_fades_in_is_its_first_frame_with_a_picture(tmp_path, ending, ground):
+    shown, blank = picture(1), Image.new("RGB", picture(1).size, ground)
+    fading = [Image.blend(blank, shown, share) for share in (0.0, 0.05, 1.0)]
+    path = saved(tmp_path / f"a.{ending}", blank, save_all=True, append_images=[*fading, picture(2)])
+
+    assert bits_between(pdq(path), reference(shown)) <= RADIUS_BITS
+
+
+@pytest.mark.parametrize("ending", ["png", "gif", "webp"])
+def test_an_animation_that_stays_blank_is_a_blank_picture(tmp_path, ending):
+    shades = [Image.new("RGB", (320, 240), (shade,) * 3) for shade in (0, 40, 80)]
+    path = saved(tmp_path / f"a.{ending}", shades[0], save_all=True, append_images=shades[1:])
+
+    assert pdqs(path, "image/gif")["whole"].quality == 0
+
+
 def test_the_name_of_a_file_decides_nothing_but_that_it_is_a_picture(tmp_path):
     path = saved(tmp_path / "p.png", picture(1))
 
