@@ -47,7 +47,7 @@ def outline_in_right(link: Link) -> Points:
 def _map_of(link: Link) -> Sequence[int] | None:
     """Six numbers in per mille: left (x, y, 1) to right x, then to right y; of whole pictures alone."""
     found = link.detail.get("map")
-    is_whole = (link.left_view, link.right_view) == ("whole", "whole")
+    is_whole = link.left_view == "whole" and link.right_view in {"whole", "flopped"}
     return found if is_whole and isinstance(found, list) and len(found) == _MAP_NUMBERS else None
 
 

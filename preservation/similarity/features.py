@@ -23,6 +23,9 @@ from preservation.similarity.signals import Fingerprint
 
 ORB = "orb"
 GREY = "grey"
+WHOLE = "whole"
+FLOPPED = "flopped"
+"""Of the mirror image, left to right: no descriptor tells what its mirror image's would be."""
 GREY_SIDE = 64
 MOST_FEATURES = 192
 """Spread over the picture, so that a crop to 30 % of the area keeps enough of them."""
@@ -51,6 +54,8 @@ _SHARES = tuple(
 _FLAT_LEVELS = 3
 """The most grey levels between neighbours in a flat place, recompression included."""
 _CLEARLY_STRONGER = 0.9
+_MIRRORED_LEVELS = range(3, 6)
+"""Of the features of a mirror image: enough to find it by, for a third of the room and of the time."""
 _FRACTION = 64
 _RECORD = np.dtype(
     [("descriptor", "u1", 32), ("x", ">u2"), ("y", ">u2"), ("level", "u1"), ("angle", "u1")]
@@ -81,13 +86,15 @@ def features_of(
     *,
     decoder: str,
     frame_ms: int | None = None,
-    view: str = "whole",
+    view: str = WHOLE,
     worked_side_px: int = WORKED_SIDE_PX,
 ) -> Iterator[Fingerprint]:
-    """The signals `orb` and `grey` of the upright picture *grey* (height x width, 8 bits)."""
+    """The signals `orb` and `grey` of the upright picture *grey* (height x width, 8 bits); of a whole
+    picture `orb` of its mirror image, too.
+    """
     worked = _reduced(grey, worked_side_px)
 
-    def made(algorithm: str, value: bytes, quality: int | None) -> Fingerprint:
+    def made(algorithm: str, value: bytes, quality: int | None, view: str = view) -> Fingerprint:
         return Fingerprint(
             algorithm=algorithm,
             view=view,
@@ -98,7 +105,10 @@ def features_of(
             decoder=decoder,
         )
 
-    yield made(ORB, _encoded(worked), None)
+    points = _spread(_detected(worked))
+    yield made(ORB, _encoded(worked, points), None)
+    if view == WHOLE:
+        yield made(ORB, _encoded_mirrored(worked, points), None, FLOPPED)
     small = cv2.resize(worked, (GREY_SIDE, GREY_SIDE), interpolation=cv2.INTER_AREA)
     yield made(GREY, np.asarray(small).tobytes(), _textured_percent(worked))
 
@@ -141,10 +151,10 @@ def _reduced(grey: Grey, side_px: int) -> Grey:
     return np.asarray(cv2.resize(halved, size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
 
 
-def _encoded(worked: Grey) -> bytes:
+def _encoded(worked: Grey, points: Sequence[cv2.KeyPoint]) -> bytes:
     height, width = worked.shape
     size = np.array([(width, height)], dtype=_SIZE)
-    points, descriptors = _detector(_LEAST_CONTRAST).compute(worked, _spread(_detected(worked)))
+    points, descriptors = _detector(_LEAST_CONTRAST).compute(worked, points)
     records = np.zeros(len(points), dtype=_RECORD)
     if len(points):
         records["descriptor"] = descriptors
@@ -153,6 +163,31 @@ def _encoded(worked: Grey) -> bytes:
         records["level"] = [point.octave for point in points]
         records["angle"] = [round(point.angle * (256 / 360)) % 256 for point in points]
     return size.tobytes() + records.tobytes()
+
+
+def _encoded_mirrored(worked: Grey, points: Sequence[cv2.KeyPoint]) -> bytes:
+    """Like `_encoded`, of the mirror image, made from one as large as the first level that counts."""
+    height, width = worked.shape
+    scale = LEVEL_FACTOR**-_MIRRORED_LEVELS.start
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.flip(cv2.resize(worked, size, interpolation=cv2.INTER_LINEAR), 1)
+    return _encoded(np.asarray(small), _mirrored(points, width, scale))
+
+
+def _mirrored(points: Sequence[cv2.KeyPoint], width: int, scale: float) -> list[cv2.KeyPoint]:
+    """Those of *points* that are of `_MIRRORED_LEVELS`, in the mirror image at that *scale*."""
+    return [
+        cv2.KeyPoint(
+            (width - point.pt[0] - 0.5) * scale - 0.5,
+            (point.pt[1] + 0.5) * scale - 0.5,
+            point.size * scale,
+            (540 - point.angle) % 360,
+            point.response,
+            point.octave - _MIRRORED_LEVELS.start,
+        )
+        for point in points
+        if point.octave in _MIRRORED_LEVELS
+    ]
 
 
 def _detected(worked: Grey) -> Sequence[cv2.KeyPoint]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from preservation.similarity.columns import NONE, Signals
 from preservation.similarity.edges import Edge, Relation, Signal, Tier
-from preservation.similarity.features import ORB, descriptors_in
+from preservation.similarity.features import FLOPPED, ORB, descriptors_in
 from preservation.similarity.geometry import Placement, placement_of
 from preservation.similarity.hashes import Hashes
 from preservation.similarity.portraits import WHOLE, Portrait
@@ -22,6 +22,7 @@ VOTING_BITS = 20
 """Descriptors so near show the same place, as a rule: 0.06 % of pairs of unlike photographs have any.
 Within 15 bits an eighth of pictures turned by 5 degrees have none, within 20 one in a hundred."""
 _IN_PLACE = np.eye(2, 3)
+_MIRRORED = np.array([[-1.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
 _LEAST_DECIDING = 12
 """Features that follow the map of a part that is joined without a person."""
 _FEW, _SMALL, _LEAST_CORRELATION = 8, 400, 830
@@ -38,14 +39,14 @@ class VotingDescriptors:
 
 
 def voting_descriptors(
-    signals: Signals, *, start: int = 0, stop: int | None = None
+    signals: Signals, views: tuple[str, ...] = (WHOLE,), *, start: int = 0, stop: int | None = None
 ) -> VotingDescriptors:
     """Those of the bitstreams from position *start* to *stop*."""
     first, last = np.searchsorted(
         signals.owners, [start, len(signals.sha256s) if stop is None else stop]
     )
     rows = np.arange(first, last)
-    wanted = (signals.algorithms[rows] == ORB) & (signals.views[rows] == WHOLE)
+    wanted = (signals.algorithms[rows] == ORB) & np.isin(signals.views[rows].astype(str), views)
     rows = rows[wanted & (signals.frames_ms[rows] == NONE)]
     found = [descriptors_in(value) for value in signals.values[rows]]
     return VotingDescriptors(
@@ -59,7 +60,7 @@ def part_between(left: Portrait, right: Portrait) -> Edge | None:
     match = matched(left, right)
     if match and match.is_copy:
         return None
-    found = _placed(left, right)
+    found = _placed(left, right, WHOLE) or _placed(left, right, FLOPPED)
     if found:
         return found
     if match and match.agreement and is_shown(match.agreement):
@@ -76,14 +77,17 @@ def _told_whole(match: Match, left: Portrait, right: Portrait) -> Match:
     return replace(match, agreement=agreement_of(greys[0], greys[1], _IN_PLACE))
 
 
-def _placed(left: Portrait, right: Portrait) -> Edge | None:
-    ours, theirs = left.features(), right.features()
+def _placed(left: Portrait, right: Portrait, view: str) -> Edge | None:
+    """The edge if features of *left* say how it lies in that *view* of *right*."""
+    ours, theirs = left.features(), right.features(view)
     greys = left.grey(), right.grey()
     if ours is None or theirs is None or greys[0] is None or greys[1] is None:
         return None
     placement = placement_of(ours, theirs)
     if placement is None:
         return None
+    if view == FLOPPED:
+        placement = replace(placement, map=_MIRRORED @ np.vstack([placement.map, (0.0, 0.0, 1.0)]))
     agreement = agreement_of(greys[0], greys[1], placement.map)
     if not is_shown(agreement) or is_chance(placement, agreement):
         return None
@@ -95,7 +99,7 @@ def _placed(left: Portrait, right: Portrait) -> Edge | None:
         relation=Relation.PART,
         tier=tier,
         left_view=WHOLE,
-        right_view=WHOLE,
+        right_view=view,
         detail={**_told(placement), **agreement.detail()},
     )
 

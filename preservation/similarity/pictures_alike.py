@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from preservation.similarity.columns import Signals
 from preservation.similarity.edges import Edge
+from preservation.similarity.features import FLOPPED
 from preservation.similarity.join import HashIndex
 from preservation.similarity.parts_alike import (
     VOTING_BITS,
@@ -16,7 +17,7 @@ from preservation.similarity.parts_alike import (
     part_between,
     voting_descriptors,
 )
-from preservation.similarity.portraits import Portrait, Portraits, are_forms, pdq_of
+from preservation.similarity.portraits import WHOLE, Portrait, Portraits, are_forms, pdq_of
 from preservation.similarity.whole_pictures import copy_between
 
 Pairs = NDArray[np.int64]
@@ -75,7 +76,7 @@ class PictureComparison:
     def _voted(self, others: Signals) -> Pairs:
         """Pairs with descriptors within their radius; the other earlier."""
         if self._voting is None:
-            voting = voting_descriptors(self._new)
+            voting = voting_descriptors(self._new, (WHOLE, FLOPPED))
             self._voting = (voting, HashIndex(voting.hashes, radius_bits=VOTING_BITS))
         ours, index = self._voting
         found = [np.empty((0, 2), dtype=np.int64)]

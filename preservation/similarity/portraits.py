@@ -91,9 +91,9 @@ class Portrait:
         row = self._whole(GREY)
         return None if row is None else grey_in(self._signals.values[row])
 
-    def features(self) -> Features | None:
-        """The local features."""
-        row = self._whole(ORB)
+    def features(self, view: str = WHOLE) -> Features | None:
+        """The local features, or those of the mirrored picture."""
+        row = self._still(ORB, view)
         return None if row is None else features_in(self._signals.values[row])
 
     def is_document(self, view: View | None = None) -> bool:
@@ -107,13 +107,16 @@ class Portrait:
         return is_document(int(self._signals.qualities[row]) / (width * height), shown)
 
     def _whole(self, algorithm: str) -> int | None:
+        return self._still(algorithm, WHOLE)
+
+    def _still(self, algorithm: str, view: str) -> int | None:
         of = self._signals
         return next(
             (
                 row
                 for row in self._rows
                 if of.algorithms[row] == algorithm
-                and of.views[row] == WHOLE
+                and of.views[row] == view
                 and of.frames_ms[row] == NONE
             ),
             None,

@@ -9,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from preservation.similarity.features import (
+    FLOPPED,
     GREY,
     GREY_SIDE,
     MOST_FEATURES,
     ORB,
+    WHOLE,
     descriptors_in,
     features_in,
     features_of,
@@ -23,8 +25,9 @@ from tests.fakes.scenes import form, scene
 relaxed = settings(max_examples=25, deadline=None, derandomize=True)
 
 
-def told(picture):
-    return {each.algorithm: each for each in features_of(picture, decoder="as drawn")}
+def told(picture, orb_view=WHOLE):
+    found = features_of(picture, decoder="as drawn")
+    return {each.algorithm: each for each in found if each.view in {WHOLE, orb_view}}
 
 
 @relaxed
@@ -92,6 +95,21 @@ def test_a_crop_keeps_many_of_the_features_of_its_place():
 
     near = np.bitwise_count(ours[:, None] ^ theirs[None]).sum(axis=2) <= 40
     assert int(near.any(axis=1).sum()) >= 20
+
+
+def test_features_of_the_mirror_image_are_those_of_the_mirrored_picture():
+    picture = scene(7)
+    mirrored = np.ascontiguousarray(picture[:, ::-1])
+
+    ours = features_in(told(picture, FLOPPED)[ORB].value)
+    theirs = features_in(told(mirrored)[ORB].value)
+
+    apart = np.bitwise_count(ours.descriptors[:, None] ^ theirs.descriptors[None]).sum(axis=2)
+    is_same = apart.min(axis=1) <= 32
+    assert float(is_same.mean()) >= 0.6
+    there = theirs.points[apart.argmin(axis=1)] / (theirs.width, theirs.height)
+    moved = np.abs(ours.points / (ours.width, ours.height) - there)[is_same]
+    assert float(np.median(moved)) <= 0.005
 
 
 def test_the_grey_picture_is_the_picture():

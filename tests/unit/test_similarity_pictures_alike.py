@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from preservation.similarity.columns import Signals
 from preservation.similarity.edges import Edge, Relation, Signal, Tier
+from preservation.similarity.features import FLOPPED
 from preservation.similarity.geometry import Placement
 from preservation.similarity.hashes import distance_bits
 from preservation.similarity.join import RADIUS_BITS
@@ -109,6 +110,9 @@ PARTS = {
     "cropped-to-30-percent": lambda picture: np.ascontiguousarray(picture[100:364, 200:552]),
     "cropped-and-enlarged": lambda picture: cv2.resize(picture[60:360, 120:520], (640, 480)),
     "turned-by-5-degrees": lambda picture: turned(picture, 5),
+    "mirrored-and-cropped": lambda picture: np.ascontiguousarray(picture[100:430, 600:150:-1]),
+    "mirrored-with-a-banner": lambda picture: with_banner(np.ascontiguousarray(picture[:, ::-1])),
+    "upside-down-and-cropped": lambda picture: np.ascontiguousarray(picture[440:40:-1, 60:600]),
     "with-a-banner": with_banner,
     "as-a-meme": as_meme,
     "in-a-post": lambda picture: post(1, picture),
@@ -144,6 +148,20 @@ def test_a_part_is_found_whichever_of_the_two_is_earlier(change):
     found = [compared(whole, part), compared(part, whole)]
 
     assert [edge and edge.relation for edge in found] == [PART, PART]
+
+
+def test_where_a_mirrored_part_lies_is_told_of_the_pictures_as_they_are():
+    whole = scene(3)
+    right_half = np.ascontiguousarray(whole[:, :319:-1])
+
+    edge = compared(whole, right_half)
+
+    assert edge is not None
+    assert (edge.left_view, edge.right_view) == ("whole", "flopped")
+    a, b, c, d, e, f = edge.detail["map"]
+    # The left end of the part is the right end of the whole.
+    assert [a, b, c] == pytest.approx([-2000, 0, 2000], abs=25)
+    assert [d, e, f] == pytest.approx([0, 1000, 0], abs=25)
 
 
 def test_a_crop_of_a_photograph_joins_its_family_by_itself():
@@ -281,10 +299,12 @@ def is_candidate(left: Portrait, right: Portrait) -> bool:
         for one, other in product(ours, theirs)
         if not (one.is_form and other.is_form)
     )
-    features, others = left.features(), right.features()
-    assert features is not None
-    assert others is not None
-    return near or bool((measured(features.descriptors, others.descriptors) <= VOTING_BITS).any())
+    return near or any(
+        bool((measured(ours.descriptors, theirs.descriptors) <= VOTING_BITS).any())
+        for ours in [left.features()]
+        for theirs in (right.features(), right.features(FLOPPED))
+        if ours and theirs
+    )
 
 
 def test_the_search_misses_no_pair_that_measuring_every_pair_finds():
