@@ -220,7 +220,7 @@ def test_a_decision_needs_a_pseudonym_and_two_bitstreams(home, media):
         answer_of("cluster", "merge", one, other, "--reason", " ", "--by", "a", home=home)
 
 
-def test_decisions_hold_from_the_next_clustering_on_and_outlive_every_other(home, media):
+def test_decisions_hold_from_the_next_clustering_on_and_outlive_every_other(home, media, tmp_path):
     original, smaller, other = (digest_of(media, name) for name in ("original", "smaller", "other"))
     person = ("--reason", REASON, "--by", "analyst-7")
 
@@ -236,6 +236,10 @@ def test_decisions_hold_from_the_next_clustering_on_and_outlive_every_other(home
     assert digests(before) == {original, smaller}
     assert digests(after) == {original, other}
     assert {each["decision"] for each in after["assessments"]} == {"confirm", "separate"}
+    for name in (f"{kind}-{digest[:16]}" for kind in ("fa", "cl") for digest in (original, other)):
+        # One of them is the name of no family any more.
+        assert answer_of("cluster", "show", name, home=home)["families"] == [after]
+        answer_of("cluster", "export", name, "--to", str(tmp_path / name), home=home)
     assert answer_of("cluster", "update", "--rebuild", home=home)["differences"] == []
     assert answer_of("verify", home=home)["verdict"] == "proven"
 
