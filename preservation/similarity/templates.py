@@ -24,6 +24,10 @@ _ONE_LEVEL = 5
 _MOST_OFF = 18
 """Grey levels by which the places of two photographs may differ on which nobody wrote. Most that were
 recompressed, rescaled, toned or framed stay below; letters and logos reach 26 and more."""
+_MOST_CONCENTRATED = 8
+"""Times that the most different tile may differ as much as the middle one. Photographs recompressed,
+rescaled, blurred or with noise stay below 7, as a rule; forms photographed in uneven light, cards on a
+patterned ground and small captions, of other words each, begin at 10, in however few grey levels."""
 _LEAST_CORRELATION = 950
 _LEAST_EVIDENCE = 250
 """Per mille of one of two pictures that must show the same and not be flat. Maps that a few features of
@@ -71,6 +75,7 @@ def is_untouched(agreement: Agreement) -> bool:
         not agreement.differing
         and agreement.correlation >= _LEAST_CORRELATION
         and agreement.worst <= _MOST_OFF
+        and agreement.concentration <= _MOST_CONCENTRATED
     )
 
 

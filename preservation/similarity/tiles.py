@@ -21,6 +21,8 @@ _FLAT_VARIANCE = 16.0
 """Below, a tile has nothing that could be correlated: 4 grey levels of standard deviation."""
 _LEAST_CORRELATION = 0.7
 """Of the grey values of a tile that agrees."""
+_LEAST_RESIDUE = 0.3
+"""Grey levels that differ in a tile of any copy."""
 _MOST_OFF = 24.0
 """Grey levels between the means of two flat tiles that agree, after the tone was fitted."""
 
@@ -45,6 +47,8 @@ class Agreement:
     """Of all places in both, per mille."""
     worst: int
     """The largest difference of grey levels of four places, after the tone of their tile was fitted."""
+    concentration: int
+    """How many times that of the middle tile the difference in the most different tile is."""
 
     @property
     def differs(self) -> int:
@@ -60,6 +64,7 @@ class Agreement:
             "evidence": list(self.evidence),
             "correlation": self.correlation,
             "largest_difference": self.worst,
+            "concentration": self.concentration,
         }
 
 
@@ -77,6 +82,7 @@ def agreement_of(
     has_sense, is_flat, correlations, off = _measured(*tiles, tone)
     agrees = has_sense & np.where(is_flat, off <= _MOST_OFF, correlations >= _LEAST_CORRELATION)
     counts = tiles[2].sum(axis=1)
+    residues = _residues(*tiles)
 
     def both(places: float) -> tuple[int, int]:
         share = places / GREY_SIDE**2
@@ -88,7 +94,8 @@ def agreement_of(
         coverage=both(counts[agrees].sum()),
         evidence=both(counts[agrees & ~is_flat].sum()),
         correlation=round(1000 * _correlation(ours[inside], theirs[inside])),
-        worst=round(_worst(*tiles)),
+        worst=round(float(residues.max(initial=0.0))),
+        concentration=_concentration(residues),
     )
 
 
@@ -206,20 +213,30 @@ def _by_four(rows: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray(means.reshape(-1, half * half), dtype=np.float64)
 
 
-def _worst(ours: NDArray[np.float64], theirs: NDArray[np.float64], inside: NDArray[np.bool_]) -> float:
-    """The largest residue of either picture, each tile fitted to that of the other one: something
-    written on either shows. Four places together: a shift by a part of one is no difference.
+def _residues(
+    ours: NDArray[np.float64], theirs: NDArray[np.float64], inside: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """What is left of either picture, each tile fitted to that of the other one: something written on
+    either shows. Four places together: a shift by a part of one is no difference.
     """
     has_sense = inside.sum(axis=1) >= _LEAST_INSIDE
     inside = _by_four(inside) == 1.0
     (a, _), (b, _) = _centred(_by_four(ours), inside), _centred(_by_four(theirs), inside)
     products = (a * b).sum(axis=1).clip(min=0)
-    largest = 0.0
+    left = []
     for one, other in ((a, b), (b, a)):
         gains = products / np.maximum(np.square(one).sum(axis=1), 1.0)
-        residues = np.abs(other - gains[:, None] * one)[has_sense]
-        largest = max(largest, float(residues.max(initial=0.0)))
-    return largest
+        left.append(np.abs(other - gains[:, None] * one)[has_sense])
+    return np.stack(left)
+
+
+def _concentration(residues: NDArray[np.float64]) -> int:
+    """Recompression, blur and noise change all tiles; words change few."""
+    if not residues.size:
+        return 0
+    of_tiles = np.sqrt(np.square(residues).mean(axis=2))
+    usual = np.maximum(np.median(of_tiles, axis=1), _LEAST_RESIDUE)
+    return round(float((of_tiles.max(axis=1) / usual).max()))
 
 
 def _correlation(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:

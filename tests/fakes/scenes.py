@@ -75,6 +75,18 @@ def form(seed: int) -> Grey:
     return page
 
 
+def card(seed: int) -> Grey:
+    """An identity card: the same lines of engraving and labels each time, other entries."""
+    y, x = np.mgrid[0:630, 0:1000]
+    waves = 40 * np.sin(x / 7 + 8 * np.sin(y / 40)) + 35 * np.sin(y / 6 + 9 * np.sin(x / 50))
+    page: Grey = (150 + waves).clip(0, 255).astype(np.uint8)
+    rng = np.random.default_rng(seed)
+    for field in range(6):
+        written(page, (360, 165 + field * 75), f"Field {field}", 0.5)
+        written(page, (360, 195 + field * 75), f"{rng.integers(10**9)}", 0.8)
+    return page
+
+
 def title_card(seed: int) -> Grey:
     """A broadcaster's title card: the same picture behind it each time, another title."""
     rng = np.random.default_rng([10, seed])

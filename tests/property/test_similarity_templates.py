@@ -30,6 +30,7 @@ def agreement(**numbers) -> Agreement:
         "evidence": (900, 900),
         "correlation": 990,
         "worst": 10,
+        "concentration": 5,
     }
     return Agreement(**{**usual, **numbers})
 
@@ -53,7 +54,7 @@ def test_a_photograph_is_none(seed, quality):
 
 @pytest.mark.parametrize(
     "numbers",
-    [{"differing": (3,)}, {"correlation": 900}, {"worst": 80}],
+    [{"differing": (3,)}, {"correlation": 900}, {"worst": 80}, {"concentration": 20}],
     ids=lambda each: next(iter(each)),
 )
 def test_whatever_differs_is_noticed(numbers):

@@ -29,6 +29,7 @@ from preservation.similarity.tiles import Agreement
 from preservation.similarity.whole_pictures import copy_between
 from tests.fakes.scenes import (
     Grey,
+    card,
     form,
     post,
     recompressed,
@@ -203,6 +204,25 @@ def test_pictures_after_one_template_never_join_by_themselves(design):
     assert [edge for edge in edges if edge and edge.tier is AUTOMATIC] == []
 
 
+def in_uneven_light(page: Grey, seed: int) -> Grey:
+    """*page* as a telephone photographs it: darker at one end, on grained paper that isn't flat."""
+    height, width = page.shape
+    light = np.linspace(1, 0.45, height)[:, None] * np.linspace(1, 0.75, width)
+    bumps = np.random.default_rng(9).normal(0, 15, (10, 8))
+    grain = np.random.default_rng(seed).normal(0, 5, page.shape)
+    shown = page * light + cv2.resize(bumps, (width, height), interpolation=cv2.INTER_CUBIC) + grain
+    return cv2.GaussianBlur(shown.clip(0, 255).astype(np.uint8), (0, 0), 0.8)
+
+
+@pytest.mark.parametrize("design", [form, card])
+def test_photographed_forms_and_cards_never_join_by_themselves(design):
+    pages = [in_uneven_light(design(seed), seed) for seed in range(6)]
+
+    edges = [compared(one, other) for one, other in combinations(pages, 2)]
+
+    assert [edge for edge in edges if edge and edge.tier is AUTOMATIC] == []
+
+
 def test_posts_with_one_logo_and_other_photographs_never_join_by_themselves():
     edge = compared(post(1, scene(6)), post(2, scene(7)))
 
@@ -251,6 +271,7 @@ def test_a_few_features_in_a_small_part_are_chance_unless_it_correlates(
         evidence=overlap,
         correlation=correlation,
         worst=0,
+        concentration=0,
     )
 
     assert is_chance(Placement(inliers=inliers, map=np.eye(2, 3)), agreement) is seen
