@@ -75,6 +75,12 @@ def cluster_update(context: click.Context, *, rebuild: bool, as_json: bool) -> N
     differences = found["differences"]
     verdict = f"differs in {', '.join(differences)}" if differences else "the same, byte for byte"
     _tell(found, f"{found['edges']} edge(s), {found['clusters']} group(s): {verdict}.", as_json=as_json)
+    if differences and not found["batches"]:
+        click.echo(
+            "note: nothing there was compared by the rules of this version. "
+            "'preserve cluster update' compares everything anew.",
+            err=True,
+        )
     context.exit(1 if differences else 0)
 
 

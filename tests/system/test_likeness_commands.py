@@ -280,3 +280,18 @@ def test_no_submitter_and_no_recipient_of_an_export_learns_of_the_other(home, me
     )
     assert [secret for secret in secrets if secret.encode() in rows] == []
     assert b"analyst-7" not in b"".join(bag.values())
+
+
+def test_a_rebuild_says_that_what_is_there_was_made_by_other_rules(home):
+    archive = home / "archive" / "derived" / "coverage"
+    kept = {path: path.read_bytes() for path in archive.iterdir()}
+    for path in kept:
+        path.unlink()
+
+    answer = CliRunner().invoke(preserve, ["cluster", "update", "--rebuild", "--home", str(home)])
+
+    for path, content in kept.items():
+        path.write_bytes(content)
+    assert answer.exit_code == 1
+    assert "'preserve cluster update' compares everything anew" in answer.output
+    assert answer_of("cluster", "update", "--rebuild", home=home)["differences"] == []

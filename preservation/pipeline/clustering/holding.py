@@ -34,7 +34,7 @@ MOST_NEW = 8192
 PARTITION_BITSTREAMS = 1 << 16
 """Earlier bitstreams, at least, that make one task's part of the archive."""
 PART_BITSTREAMS = 4096
-"""Earlier bitstreams whose signals are in memory at a time: about 15 kB each."""
+"""Earlier bitstreams whose signals are in memory at a time: about 20 kB each."""
 
 _ANCHOR = ("batch_id", "item_id", "sha256", "is_anchor", "is_lead")
 _SIGNAL = ("sha256", "algorithm", "view", "frame_ms", "value", "quality", "box")

@@ -38,7 +38,12 @@ def rebuilt(holding: Holding, folder: Path) -> dict[str, Any]:
     differing = [
         table.name for table in (COMPARED, EDGES) if _rows(holding, table) != _rows(anew, table)
     ] + [table.name for table in (CLUSTERS, MERGES) if _whole(holding, table) != _whole(anew, table)]
-    return {"clusters": found["clusters"], "edges": found["edges"], "differences": differing}
+    return {
+        "batches": done,
+        "clusters": found["clusters"],
+        "edges": found["edges"],
+        "differences": differing,
+    }
 
 
 def _rows(holding: Holding, table: Table) -> Counter[str]:
