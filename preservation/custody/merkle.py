@@ -160,19 +160,24 @@ def is_consistent(
     old_size: int, old_root: bytes, *, new_size: int, new_root: bytes, proof: Sequence[bytes]
 ) -> bool:
     """Whether *proof* shows that the old tree is a prefix of the new one (RFC 9162 2.1.4.2)."""
+    return grown_root(old_size, old_root, new_size=new_size, proof=proof) == new_root
+
+
+def grown_root(
+    old_size: int, old_root: bytes, *, new_size: int, proof: Sequence[bytes]
+) -> bytes | None:
+    """The root of the larger tree whose prefix *proof* shows the old one to be, if any."""
     if not 0 < old_size <= new_size:
-        return False
+        return None
     if old_size == new_size:
-        return not proof and old_root == new_root
+        return None if proof else old_root
     # RFC 9162 2.1.4.2, 2: a perfect old tree is its own first node.
     path = [old_root, *proof] if old_size & (old_size - 1) == 0 else list(proof)
-    if not path:
-        return False
     position, last = old_size - 1, new_size - 1
     while position & 1:
         position, last = position >> 1, last >> 1
-    roots = _climb(path, position, last)
-    return roots == (old_root, new_root)
+    roots = _climb(path, position, last) if path else None
+    return roots[1] if roots is not None and roots[0] == old_root else None
 
 
 def _climb(path: Sequence[bytes], position: int, last: int) -> tuple[bytes, bytes] | None:

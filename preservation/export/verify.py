@@ -10,7 +10,7 @@ reads, and needs no network. DIR holds what you trust, and must come from anywhe
     <authority>.pem     root certificates of each time-stamping authority
     witnesses.vkey      optional: public keys of witnesses, one a line
     *.checkpoint        optional: checkpoints of the log that you saw earlier or elsewhere
-    *.consistency.jsonl optional: data/log/consistency.jsonl of a later bag: joins them to this one
+    *.consistency.jsonl optional: proofs that join them; data/log/consistency.jsonl of a later bag
     receipt.pub.pem     optional: the public key that receipts are signed with
 
 The argument, step by step; the code below follows it under the same numbers:
@@ -1122,10 +1122,15 @@ def relation(case: Case, head: Head) -> str:
 
 
 def is_joined(case: Case, one: Head, other: Head) -> bool:
-    """Whether a proof in the trust folder shows that the smaller one is the beginning of the other."""
+    """Whether proofs in the trust folder lead from the smaller one to the other, in whatever steps."""
     old, new = (one, other) if one.size < other.size else (other, one)
-    paths = case.pins.growth.get((old.size, new.size), [])
-    return any(is_beginning(old, new, path) for path in paths)
+    roots = {old.size: old.root}
+    for (start, end), paths in sorted(case.pins.growth.items()):
+        for path in paths if start in roots and end <= new.size else ():
+            root = grown_root(start, roots[start], end, path)
+            if root is not None:
+                roots.setdefault(end, root)
+    return roots.get(new.size) == new.root
 
 
 def is_beginning(old: Head, new: Head | None, path: list[bytes]) -> bool:
@@ -2882,13 +2887,19 @@ def is_consistent(
     old_size: int, old_root: bytes, new_size: int, new_root: bytes, proof: Sequence[bytes]
 ) -> bool:
     """RFC 9162 2.1.4.2: whether the smaller tree is the beginning of the larger one."""
+    return grown_root(old_size, old_root, new_size, proof) == new_root
+
+
+def grown_root(old_size: int, old_root: bytes, new_size: int, proof: Sequence[bytes]) -> bytes | None:
+    """The root of the larger tree whose beginning *proof* shows the smaller to be, if it shows any."""
     if not 0 < old_size <= new_size:
-        return False
+        return None
     if old_size == new_size:
-        return not proof and old_root == new_root
+        return None if proof else old_root
     # A smaller tree that is a perfect subtree isn't in its own proof.
     path = list(proof) if old_size & (old_size - 1) else [old_root, *proof]
-    return bool(path) and roots_of_growth(old_size - 1, new_size - 1, path) == (old_root, new_root)
+    roots = roots_of_growth(old_size - 1, new_size - 1, path) if path else None
+    return roots[1] if roots is not None and roots[0] == old_root else None
 
 
 def roots_of_growth(place: int, last: int, path: list[bytes]) -> tuple[bytes, bytes] | None:

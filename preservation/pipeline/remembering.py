@@ -2,19 +2,28 @@
 
 A disk that isn't mounted and an old copy put back both look like a shorter log. Going on from there
 would sign another history under the same key.
+
+Beside it stands how each checkpoint grew into the next (RFC 9162 2.1.4): without that a verifier who
+trusts the newest one couldn't tell a bag of before from a log that was rewritten shorter.
 """
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from preservation.custody import Checkpoint, CustodyLog
 from preservation.custody.checkpoints import TreeHead
 from preservation.custody.notes import parse_note
 from preservation.errors import LogBroken, SettingsInvalid
+from preservation.model.canonical import canonical_json
 from preservation.settings import Settings
 from preservation.store.durable import fsync_folder
+
+GROWTH = "log.consistency.jsonl"
 
 BRING_BACK = (
     "Nothing was written. Mount its disk, or bring the newest copy back ('preserve repair', or your "
@@ -22,16 +31,43 @@ BRING_BACK = (
 )
 
 
-def remember(settings: Settings, checkpoint: Checkpoint) -> None:
+def remember(settings: Settings, log: CustodyLog, checkpoint: Checkpoint) -> None:
     """Keep a copy of the newest checkpoint outside the archive: it makes a rollback visible."""
-    copy = _path(settings)
-    draft = copy.with_suffix(".part")
+    copy, growth = _path(settings), settings.trust / GROWTH
+    if copy.exists() and copy.read_bytes() == checkpoint.body and growth.exists():
+        return
+    known, since = _kept_growth(growth)
+    _replace(growth, known + b"".join(_growth(log, checkpoint, since=since)))
+    _replace(copy, checkpoint.body)
+
+
+def _growth(log: CustodyLog, checkpoint: Checkpoint, *, since: int) -> Iterator[bytes]:
+    """A line for each two checkpoints in a row after the one of size *since*, up to *checkpoint*."""
+    sizes = [size for size in log.checkpoint_sizes() if since <= size <= checkpoint.size]
+    for old, new in pairwise(sizes):
+        proof = [node.hex() for node in log.consistency_proof(old, new)]
+        yield canonical_json({"old_size": old, "new_size": new, "proof": proof}) + b"\n"
+
+
+def _kept_growth(path: Path) -> tuple[bytes, int]:
+    """The lines that are kept, and the size that they lead to; nothing if they can't be read, for the
+    log has all that they say.
+    """
+    try:
+        lines = path.read_bytes()
+        return lines, int(json.loads(lines.splitlines()[-1])["new_size"])
+    except (FileNotFoundError, ValueError, LookupError, TypeError):
+        return b"", 0
+
+
+def _replace(path: Path, content: bytes) -> None:
+    draft = path.with_suffix(".part")
     with draft.open("wb") as stream:
-        stream.write(checkpoint.body)
+        stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())
-    draft.replace(copy)
-    fsync_folder(copy.parent)
+    draft.replace(path)
+    fsync_folder(path.parent)
 
 
 def has_sealed(settings: Settings) -> bool:

@@ -139,7 +139,7 @@ class _Sealer:
             if not has_standing_seal(self.store, key, document, self.keys.chain.keys):
                 signer = self.keys.sealing_at(checkpoint.size)
                 self.store.put(key, sign_document(document, signer))
-            remember(self.settings, checkpoint)
+            remember(self.settings, self.log, checkpoint)
             self._note(batch, stamping)
             self._clear(batch.batch_id)
             self._progress(f"sealed batch {batch.batch_id}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from preservation.custody.cosignatures import CosignerKey, cosignatures, pinned_
 from preservation.custody.notes import open_note
 from preservation.custody.rotation import KeyChain, pinned_keys, rotations_in
 from preservation.verify.receipt.finding import Check
-from preservation.verify.receipt.parts import Proof, step_in
+from preservation.verify.receipt.parts import Proof, Step, step_in
 from preservation.verify.trusted_files import kept_checkpoints, read_trusted
 
 
@@ -141,20 +141,23 @@ def _judge_remembered(check: Check, path: Path, heads: Mapping[int, TreeHead], c
 
 
 def _is_joined(check: Check, *heads: TreeHead) -> bool:
-    """Whether a proof in the trust folder shows that the smaller one is the beginning of the other."""
+    """Whether proofs in the trust folder lead from the smaller one to the other, in whatever steps."""
     old, new = sorted(heads, key=lambda head: head.size)
+    roots = {old.size: old.root}
+    for step in sorted(_growth(check), key=lambda step: (step.old_size, step.new_size)):
+        if step.old_size in roots and step.new_size <= new.size:
+            root = merkle.grown_root(
+                step.old_size, roots[step.old_size], new_size=step.new_size, proof=step.proof
+            )
+            if root is not None:
+                roots.setdefault(step.new_size, root)
+    return roots.get(new.size) == new.root
+
+
+def _growth(check: Check) -> Iterator[Step]:
+    """The proofs between checkpoints in the trust folder."""
     for path in sorted(check.trust.glob("*.consistency.jsonl")):
         try:
-            steps = [step_in(parse_canonical(line)) for line in read_trusted(path).splitlines()]
+            yield from [step_in(parse_canonical(line)) for line in read_trusted(path).splitlines()]
         except (OSError, ValueError) as error:
             check.gap("remembered-checkpoint", str(path), "proofs between checkpoints", str(error))
-            continue
-        if any(
-            (step.old_size, step.new_size) == (old.size, new.size)
-            and merkle.is_consistent(
-                old.size, old.root, new_size=new.size, new_root=new.root, proof=step.proof
-            )
-            for step in steps
-        ):
-            return True
-    return False
