@@ -18,8 +18,13 @@ from preservation.recording.model import (
 
 MOST_INTERIM = 1000
 """Interim answers that are told of one exchange; a server may send them for ever."""
+LARGEST_INTERIM_BYTES = 1 << 20
+"""Of their heads, which are held in memory."""
+MOST_UNASKED = 100
+"""Answers that are told of one connection though nobody asked; each costs far more than its bytes."""
 
 _HELD_BYTES = 1 << 17
+_MOST_REASONS = 20
 
 TemporaryFile = Callable[[], Path]
 """Names a place for a body; nothing stands there yet, or nothing that counts."""
@@ -63,13 +68,16 @@ class Losses:
 
     def lose(self, side: Side, size_bytes: int, why: str) -> None:
         """Count *size_bytes* that *side* sent."""
-        self._reasons.setdefault(why)
+        if len(self._reasons) < _MOST_REASONS:
+            self._reasons.setdefault(why)
+        elif why not in self._reasons:
+            self._reasons.setdefault("and more")
         if size_bytes:
             self.undecoded[str(side)] = self.undecoded.get(str(side), 0) + size_bytes
 
     @property
     def fault(self) -> str | None:
-        """All reasons in the order of their first appearance."""
+        """The first reasons in the order of their appearance."""
         return "; ".join(self._reasons) or None
 
 
@@ -139,6 +147,7 @@ class ExchangeDraft:
     response: MessageDraft | None = None
     status: int | None = None
     interim: list[Message] = field(default_factory=list)
+    interim_bytes: int = 0
     answered_at: datetime | None = None
     ended_at: datetime | None = None
     truncated: str | None = None
@@ -152,10 +161,15 @@ class ExchangeDraft:
 
     def take_interim(self, message: MessageDraft, losses: Losses) -> None:
         """Keep *message*, unless too many came before it."""
-        if len(self.interim) < MOST_INTERIM:
-            self.interim.append(message.message())
+        self.interim_bytes += len(message.head)
+        if self.interim_bytes > LARGEST_INTERIM_BYTES:
+            why = f"interim answers of more than {LARGEST_INTERIM_BYTES} bytes"
+        elif len(self.interim) >= MOST_INTERIM:
+            why = f"more than {MOST_INTERIM} interim answers"
         else:
-            losses.lose(Side.SERVER, len(message.head), f"more than {MOST_INTERIM} interim answers")
+            self.interim.append(message.message())
+            return
+        losses.lose(Side.SERVER, len(message.head), why)
 
     def exchange(self) -> RecordedExchange:
         """The exchange as it stands."""

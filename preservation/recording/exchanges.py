@@ -86,6 +86,9 @@ class _Opening:
     temporary_file: TemporaryFile
     _decoder: Http1Decoder | Http2Decoder | None = None
     _held: list[Chunk] = field(default_factory=list)
+    _held_bytes: int = 0
+    _start: bytes = b""
+    """What the client said first."""
 
     @property
     def is_mute(self) -> bool:
@@ -98,6 +101,9 @@ class _Opening:
             self._decoder.feed(chunk)
             return
         self._held.append(chunk)
+        self._held_bytes += len(chunk.data)
+        if chunk.side is Side.CLIENT:
+            self._start += chunk.data
         if self._is_http2(facts) is not None:
             self.begun(facts)
 
@@ -115,11 +121,9 @@ class _Opening:
         """By ALPN (RFC 7301), else by the client's first bytes; None while these don't tell."""
         if facts is not None and facts.alpn:
             return facts.alpn == "h2"
-        start = b"".join(chunk.data for chunk in self._held if chunk.side is Side.CLIENT)
-        if len(start) >= len(PREFACE) or not PREFACE.startswith(start):
-            return start.startswith(PREFACE)
-        is_too_much = sum(len(chunk.data) for chunk in self._held) > _LARGEST_HELD_BYTES
-        return False if is_too_much else None
+        if len(self._start) >= len(PREFACE) or not PREFACE.startswith(self._start):
+            return self._start.startswith(PREFACE)
+        return False if self._held_bytes > _LARGEST_HELD_BYTES else None
 
 
 def _origin(connection: RecordedConnection, facts: TlsFacts | None) -> Origin:
@@ -144,8 +148,10 @@ def _ending(connection: RecordedConnection, facts: TlsFacts | None) -> Ending:
         return _CUT
     ending = _ENDINGS[connection.ends[0]] if connection.ends else _OPEN
     if facts is not None and facts.is_closed_by_server:
-        # RFC 8446 6.1: nothing comes after it, whoever ends the connection then.
-        ending = replace(ending, is_orderly=True)
+        # RFC 8446 6.1: what comes after it counts for nothing, whoever ends the connection then.
+        return replace(ending, is_orderly=True)
+    if facts is not None and facts.broken_off_by is not None:
+        ending = replace(ending, detail=f"TLS: server: {facts.broken_off_by}", is_orderly=False)
     if facts is None or not facts.faults or ending.truncated == "reset":
         return ending
     if any(fault.kind is TlsFaultKind.UNDECODABLE for fault in facts.faults):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from preservation.recording.drafts import Ending, ExchangeDraft, MessageDraft
+from preservation.recording.drafts import MOST_UNASKED, Ending, ExchangeDraft, MessageDraft
 from preservation.recording.http1_body import AtClose, BodyEnd, response_body_end
 from preservation.recording.http1_head import (
     LARGEST_HEAD_BYTES,
@@ -39,6 +39,7 @@ class AnswerReader:
         self._draft: ExchangeDraft | None = None
         self._end: BodyEnd | None = None
         self._has_answered = False
+        self._unasked = 0
         self._tunnel: Tunnel | None = None
 
     def feed(self, at: datetime, view: memoryview) -> None:
@@ -74,10 +75,13 @@ class AnswerReader:
         start, self._slop = self._slop, b""
         if offset:
             self._dialogue.losses.lose(Side.SERVER, offset, _STRAY)
-        if self._draft is None:
+        self._take = self._head
+        if self._draft is None and self._unasked >= MOST_UNASKED:
+            self._take = self._junk
+        elif self._draft is None:
+            self._unasked += 1
             self._draft = self._dialogue.begin(self._since or at)
             self._draft.details.append("an answer without a request")
-        self._take = self._head
         self.feed(at, memoryview(start)[offset:])
 
     def _begin_without_head(self, at: datetime) -> None:

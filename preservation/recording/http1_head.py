@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from preservation.recording.model import Fields
 
-LARGEST_HEAD_BYTES = 16 << 20
+LARGEST_HEAD_BYTES = 4 << 20
+"""No client of ours takes more; the fields of a head cost many times its bytes."""
 
 _PIECE_BYTES = 1 << 16
 _END = re.compile(rb"\n\r?\n")

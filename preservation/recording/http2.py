@@ -19,6 +19,7 @@ from hyperframe.frame import (
 )
 
 from preservation.recording.drafts import (
+    MOST_UNASKED,
     BodyFile,
     Conversation,
     Ending,
@@ -66,6 +67,7 @@ class Http2Decoder:
         self._lost: dict[Side, str] = {}
         self._streams: dict[int, _Stream] = {}
         self._goaway: GoAwayFrame | None = None
+        self._pushed = 0
 
     def feed(self, chunk: Chunk) -> None:
         """Take *chunk*."""
@@ -116,7 +118,7 @@ class Http2Decoder:
         stream = self._streams.get(block.stream_id)
         if side is Side.CLIENT and stream is None:
             stream = self._begin(at, block.stream_id, headers)
-        elif stream is None:
+        elif stream is None or side in stream.ended:
             self._lose_frame(side, len(block.data), block.stream_id)
             return
         elif side is Side.CLIENT:
@@ -128,7 +130,8 @@ class Http2Decoder:
 
     def _on_promise(self, at: datetime, frame: PushPromiseFrame, headers: HeaderList) -> None:
         """RFC 9113 8.4: a request that the server makes up, to answer it unasked."""
-        if frame.promised_stream_id in self._streams:
+        self._pushed += 1
+        if frame.promised_stream_id in self._streams or self._pushed > MOST_UNASKED:
             self._lose_frame(Side.SERVER, frame.body_len, frame.promised_stream_id)
             return
         pushed = self._begin(at, frame.promised_stream_id, headers)
@@ -184,7 +187,8 @@ class Http2Decoder:
 
     def _on_data(self, at: datetime, side: Side, frame: DataFrame) -> None:
         stream = self._streams.get(frame.stream_id)
-        if stream is None:
+        # RFC 9113 5.1: what comes after END_STREAM is no part of the stream.
+        if stream is None or side in stream.ended:
             self._lose_frame(side, len(frame.data), frame.stream_id)
             return
         draft = stream.draft
@@ -195,6 +199,8 @@ class Http2Decoder:
             self._lose_frame(side, len(frame.data), frame.stream_id)
         else:
             message.body.write(frame.data)
+            if frame.data and message.trailers:
+                draft.fall_short("malformed", f"the {side} sent data after trailers")
         if side is Side.SERVER:
             draft.ended_at = at
         if "END_STREAM" in frame.flags:

@@ -13,6 +13,8 @@ from preservation.recording.model import Fields
 
 LARGEST_LIST_BYTES = 8 << 20
 """Of a header list, counted as RFC 9113 6.5.2 does; little HPACK can unpack to very much."""
+LARGEST_LISTS_BYTES = 64 << 20
+"""Of all lists that one side sends over a connection: they are held in memory."""
 
 RENDERED_VERSION = "HTTP/1.1"
 """Of rendered heads: pywb's and warcio's strict readers refuse a status line of ``HTTP/2``."""
@@ -39,6 +41,7 @@ class HeaderDecoder:
     def __init__(self) -> None:
         self._decoder = Decoder(max_header_list_size=LARGEST_LIST_BYTES)
         self._decoder.max_allowed_table_size = _DEFAULT_TABLE_BYTES
+        self._room_bytes = LARGEST_LISTS_BYTES
 
     def allow_table(self, size_bytes: int) -> None:
         """The other side announced SETTINGS_HEADER_TABLE_SIZE (RFC 9113 6.5.2).
@@ -66,8 +69,11 @@ class HeaderDecoder:
                 start = end
                 if size_bytes > LARGEST_LIST_BYTES:
                     raise HeadersUnreadable(f"a header list of more than {LARGEST_LIST_BYTES} bytes")
+                if size_bytes > self._room_bytes:
+                    raise HeadersUnreadable(f"header lists of more than {LARGEST_LISTS_BYTES} bytes")
         except HPACKError as error:
             raise HeadersUnreadable(f"HPACK: {error}") from error
+        self._room_bytes -= size_bytes
         return fields
 
 

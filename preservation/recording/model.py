@@ -115,6 +115,8 @@ class TlsFacts:
     """
     is_closed_by_server: bool = False
     """True: the server said ``close_notify`` before the client ended the connection in any way."""
+    broken_off_by: str | None = None
+    """The server's alert that ended the connection at once (RFC 8446 6.2); null if none did."""
     faults: tuple[TlsFault, ...] = ()
 
     @property

@@ -41,6 +41,7 @@ _NAMES = {
     121: "ech_required",
 }
 CLOSE_NOTIFY = _NAMES[0]
+_WARNING, _USER_CANCELED = 1, 90
 
 
 def alert_name(content: bytes) -> str | None:
@@ -48,3 +49,11 @@ def alert_name(content: bytes) -> str | None:
     if len(content) != 2:
         return None
     return _NAMES.get(content[1], str(content[1]))
+
+
+def is_fatal(content: bytes, *, is_tls13: bool) -> bool:
+    """Whether an alert ends the connection; TLS 1.3 knows it by its name (RFC 8446 6)."""
+    level, description = content
+    if is_tls13:
+        return description not in {0, _USER_CANCELED}
+    return level != _WARNING

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from preservation.recording.keylog import KeyLog
 from preservation.recording.model import Side, TlsFacts, TlsFault, TlsFaultKind, TlsVersion
-from preservation.recording.tls_alerts import CLOSE_NOTIFY, alert_name
+from preservation.recording.tls_alerts import CLOSE_NOTIFY, alert_name, is_fatal
 from preservation.recording.tls_ciphers import Cipher13, RecordCipher, cipher12
 from preservation.recording.tls_half import APPLICATION, EARLY, HANDSHAKE, MASTER, EarlyData, Half
 from preservation.recording.tls_keys import keys12, keys13, next_secret
@@ -27,6 +27,8 @@ from preservation.recording.tls_records import Undecodable
 from preservation.recording.tls_suites import DIGEST_BYTES, Suite, name_of, suite_of
 
 _MASTER_BYTES = 48
+_MOST_ALERTS = 100
+"""That are named; a side may send warnings for ever."""
 
 
 class Handshake:
@@ -49,6 +51,7 @@ class Handshake:
         self._is_resumed = False
         self._alerts: list[str] = []
         self._is_closed_by_server = False
+        self._broken_off_by: str | None = None
 
     @property
     def facts(self) -> TlsFacts:
@@ -65,6 +68,7 @@ class Handshake:
             certificate_fault=self._certificate_fault,
             alerts=tuple(self._alerts),
             is_closed_by_server=self._is_closed_by_server,
+            broken_off_by=self._broken_off_by,
             faults=tuple(self.faults),
         )
 
@@ -97,11 +101,15 @@ class Handshake:
         name = alert_name(content)
         if name is None:
             raise Undecodable("an alert of another length than two bytes")
-        self._alerts.append(f"{half.side}: {name}")
+        if len(self._alerts) < _MOST_ALERTS:
+            self._alerts.append(f"{half.side}: {name}")
         half.is_closed |= name == CLOSE_NOTIFY
         server, client = self.halves[Side.SERVER], self.halves[Side.CLIENT]
         is_first = server.is_closed and not client.is_closed and not self.is_ended
         self._is_closed_by_server |= half is server and is_first
+        is_end = half is server and not half.is_closed and is_fatal(content, is_tls13=self.is_tls13)
+        if is_end and self._broken_off_by is None:
+            self._broken_off_by = name
 
     def change_cipher(self, half: Half) -> None:
         """Take a ChangeCipherSpec of *half* (RFC 5246 7.1)."""

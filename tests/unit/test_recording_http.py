@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from time import process_time
 
 import pytest
 
-from preservation.recording.drafts import MOST_INTERIM
+from preservation.recording.drafts import LARGEST_INTERIM_BYTES, MOST_INTERIM, MOST_UNASKED
 from preservation.recording.http1_head import RequestLine, StatusLine, fields_of, target_url
 from preservation.recording.model import End, Framing, Side
 from tests.fakes.recorded_connections import (
@@ -181,6 +182,17 @@ def test_a_flood_of_interim_answers_is_told_up_to_a_number(read):
     assert decoded.fault == f"more than {MOST_INTERIM} interim answers"
 
 
+def test_large_interim_answers_are_told_up_to_a_size(read):
+    hints = b"HTTP/1.1 103 Early Hints\r\nLink: " + b"l" * (LARGEST_INTERIM_BYTES // 4) + b"\r\n\r\n"
+
+    decoded = read((CLIENT, GET), (SERVER, hints * 9 + OK))
+
+    (exchange,) = decoded.exchanges
+    assert [message.head for message in exchange.interim] == [hints] * 3
+    assert (exchange.status, body_of(exchange.response)) == (200, b"hi")
+    assert decoded.undecoded == {"server": 6 * len(hints)}
+
+
 @pytest.mark.parametrize("blank", [b"\x0b", b"\x0c", b"\xa0"])
 def test_what_browsers_take_for_no_blank_is_none(blank, read):
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: %schunked\r\nContent-Length: %s1\r\n\r\n" % (
@@ -344,6 +356,25 @@ def test_an_answer_without_a_request_is_kept(read):
     assert (first.status, second.status) == (200, 408)
     assert (second.method, second.request.head, second.url) == ("", b"", "http://192.0.2.80")
     assert second.detail == "an answer without a request"
+
+
+def test_a_flood_of_answers_that_nobody_asked_for_is_told_up_to_a_number(read):
+    short = b"HTTP/1.1 204\n\n"
+
+    decoded = read((CLIENT, GET), (SERVER, OK + short * (MOST_UNASKED + 1000)))
+
+    assert len(decoded.exchanges) == 1 + MOST_UNASKED
+    assert decoded.undecoded == {"server": 1000 * len(short)}
+    assert decoded.fault == "the server sent bytes that belong to no answer"
+
+
+def test_a_server_that_speaks_byte_by_byte_to_a_mute_client_is_read_in_passing(read):
+    started = process_time()
+
+    decoded = read(*[(SERVER, b"x")] * 50_000)
+
+    assert process_time() - started < 30
+    assert decoded.undecoded == {"server": 50_000}
 
 
 def test_a_request_that_nobody_answered_has_no_response(read):

@@ -21,8 +21,14 @@ from pywb.warcserver.resource.blockrecordloader import BlockArcWarcRecordLoader
 from warcio.archiveiterator import ArchiveIterator as WarcioIterator
 from wsproto.frame_protocol import FrameProtocol
 
+from preservation.recording.drafts import LARGEST_INTERIM_BYTES, MOST_UNASKED
 from preservation.recording.http2_frames import PREFACE
-from preservation.recording.http2_headers import LARGEST_LIST_BYTES, HeaderDecoder, HeadersUnreadable
+from preservation.recording.http2_headers import (
+    LARGEST_LIST_BYTES,
+    LARGEST_LISTS_BYTES,
+    HeaderDecoder,
+    HeadersUnreadable,
+)
 from preservation.recording.model import Framing, Side
 from tests.fakes.recorded_connections import (
     CLIENT,
@@ -306,6 +312,20 @@ def test_a_pushed_response_is_an_exchange_of_its_own(read):
     assert connection.exchanges[1].detail == "pushed by the server on stream 1"
 
 
+def test_a_flood_of_pushes_is_told_up_to_a_number(read):
+    wire = answered()
+    pushed = wire.encoders[SERVER].encode(GET)
+    for number in range(1, MOST_UNASKED + 50):
+        wire.send(
+            SERVER, PushPromiseFrame(1, promised_stream_id=2 * number, data=pushed), "END_HEADERS"
+        )
+
+    connection = read(*wire.turns)
+
+    assert len(connection.exchanges) == 1 + MOST_UNASKED
+    assert connection.fault.startswith("server: a frame out of place on stream ")
+
+
 def test_a_websocket_over_http_2_is_read(read):
     asked = [(":method", "CONNECT"), (":protocol", "websocket"), *GET[1:]]
     frames = {side: FrameProtocol(client=side is CLIENT, extensions=[]) for side in Side}
@@ -381,6 +401,46 @@ def test_frames_of_streams_that_nobody_began_are_counted(read):
     assert connection.undecoded["server"] > 5
 
 
+def test_a_flood_of_stray_frames_has_some_reasons_and_not_one_each(read):
+    wire = answered()
+    for number in range(2000):
+        wire.data(SERVER, 2 * number + 3, b"")
+
+    connection = read(*wire.turns)
+
+    assert connection.fault.endswith("; and more")
+    assert len(connection.fault) < 2000
+
+
+def test_what_follows_the_end_of_a_stream_is_no_part_of_it(read):
+    wire = answered(fields=[("content-type", "text/plain")])
+    wire.data(SERVER, 1, b" and more", "END_STREAM")
+    wire.headers(SERVER, 1, [("x-late", "1")], "END_STREAM")
+    wire.headers(CLIENT, 1, [*GET[:3], (":path", "/again")], "END_STREAM")
+
+    connection = read(*wire.turns)
+
+    (exchange,) = connection.exchanges
+    assert (body_of(exchange.response), exchange.response.trailers) == (b"hi", ())
+    assert (exchange.url, exchange.request.trailers) == ("https://e.org/a?b=%2F", ())
+    assert exchange.truncated is None
+    assert connection.fault == (
+        "server: a frame out of place on stream 1; client: a frame out of place on stream 1"
+    )
+
+
+def test_data_after_trailers_are_malformed(read):
+    wire = Wire()
+    wire.headers(CLIENT, 1, GET, "END_STREAM")
+    wire.headers(SERVER, 1, OK)
+    wire.headers(SERVER, 1, [("x-digest", "1")])
+    wire.data(SERVER, 1, b"hi", "END_STREAM")
+
+    (exchange,) = read(*wire.turns).exchanges
+
+    assert (exchange.truncated, exchange.detail) == ("malformed", "the server sent data after trailers")
+
+
 @pytest.mark.parametrize("status", ["200", "404", "103"])
 def test_the_readers_of_the_field_accept_a_rendered_head(read, tmp_path, status):
     wire = answered(status=status, fields=[("content-type", "text/html"), ("x", "\xe9")])
@@ -435,6 +495,23 @@ def test_a_small_header_block_does_not_unpack_without_bound():
 
     with pytest.raises(HeadersUnreadable, match=str(LARGEST_LIST_BYTES)):
         decoder.fields_in(b"\xbe" * (1 << 20))
+
+
+def test_small_header_blocks_do_not_unpack_without_bound_together(read):
+    wire = Wire()
+    wire.headers(CLIENT, 1, GET, "END_STREAM")
+    encoder = hpack.Encoder()
+    first = encoder.encode([(":status", "103"), ("x", "a" * 3900)], huffman=False)
+    blocks = [first, *[b"\xbf" + b"\xbe" * 2000] * 20]
+    for block in blocks:
+        wire.send(SERVER, HeadersFrame(1, block), "END_HEADERS")
+
+    connection = read(*wire.turns)
+
+    (exchange,) = connection.exchanges
+    assert sum(len(message.head) for message in exchange.interim) <= LARGEST_INTERIM_BYTES
+    assert exchange.truncated == "malformed"
+    assert connection.fault.endswith(f"server: header lists of more than {LARGEST_LISTS_BYTES} bytes")
 
 
 def test_an_unfinished_frame_is_counted(read):

@@ -443,6 +443,17 @@ def test_alerts_of_either_side_are_named():
     assert facts.fault is None
 
 
+def test_a_flood_of_alerts_is_named_up_to_a_number():
+    forge = Forge().shaken()
+    for _ in range(300):
+        forge.says(Side.SERVER, b"\1\x5a", kind=ALERT)
+
+    told, facts = _forged(forge.says(Side.SERVER, b"after"))
+
+    assert told[Side.SERVER] == b"after"
+    assert facts.alerts == ("server: user_canceled",) * 100
+
+
 def test_an_alert_before_any_keys_is_named():
     forge = Forge().client_hello().plain(Side.SERVER, b"\2\x28", kind=ALERT)
 
@@ -584,6 +595,35 @@ def test_a_body_until_close_ends_with_the_servers_close_notify(
 
     (exchange,) = decoded.exchanges
     assert exchange.truncated == truncated
+
+
+def _until_close(forge, tmp_path, *, ends=((Side.SERVER, End.CLOSED),)):
+    decoded = decode(recorded(forge.chunks, ends=ends), forge.key_log, lambda: tmp_path / "body")
+    return decoded.exchanges[0]
+
+
+@pytest.mark.parametrize(
+    ("alert", "truncated"),
+    [(b"\2\x50", "disconnect"), (b"\1\x50", "disconnect"), (b"\1\x5a", None), (b"\1\0", None)],
+    ids=["fatal", "fatal-whatever-its-level", "user-canceled", "close-notify"],
+)
+def test_a_body_until_close_that_a_fatal_alert_ends_is_not_whole(tmp_path, alert, truncated):
+    forge = Forge().shaken().says(Side.CLIENT, REQUEST).says(Side.SERVER, UNTIL_CLOSE)
+    forge.says(Side.SERVER, alert, kind=ALERT)
+
+    exchange = _until_close(forge, tmp_path)
+
+    assert exchange.truncated == truncated
+    assert ("TLS: server: internal_error" in exchange.detail) == (truncated is not None)
+
+
+def test_what_follows_close_notify_takes_nothing_from_what_it_ended(tmp_path):
+    forge = Forge().shaken().says(Side.CLIENT, REQUEST).says(Side.SERVER, UNTIL_CLOSE)
+    forge.says(Side.SERVER, NOTIFY, kind=ALERT).says(Side.SERVER, b"more")
+
+    exchange = _until_close(forge, tmp_path)
+
+    assert (exchange.response.body_bytes, exchange.truncated) == (4, None)
 
 
 def test_no_key_log_is_a_fault_and_the_hello_is_read():

@@ -185,12 +185,19 @@ def _main_failure(attempt: PageAttempt) -> Failure | None:
         return by_status
     if main.error_text is not None:
         seen = connection_failure(_last_connection(attempt, main.last.url))
-        return seen or net_error_failure(main.error_text)
+        return seen or _broken_off(answer, net_error_failure(main.error_text))
     if attempt.traffic.committed is None or not main.is_over:
         return Failure(
             reason=Reason.TIMEOUT, error_class="Deadline", detail="the page did not end in time"
         )
     return _partial(answer) or _login_wall(attempt, main.last.url)
+
+
+def _broken_off(answer: RecordedExchange | None, failure: Failure) -> Failure:
+    """*failure*, unless TLS broke within *answer*: then it says nothing about a certificate."""
+    has_begun = answer is not None and answer.response is not None
+    is_of_tls = failure.reason is Reason.CERTIFICATE_FAULT
+    return replace(failure, reason=Reason.TRUNCATED) if has_begun and is_of_tls else failure
 
 
 def _partial(answer: RecordedExchange | None) -> Failure | None:

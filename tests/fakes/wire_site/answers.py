@@ -26,6 +26,8 @@ class Ending(StrEnum):
     NOTIFY = "notify"
     """TLS's close_notify, and then it waits for the client to end the connection."""
     RESET = "reset"
+    GARBLED = "garbled"
+    """A TLS record that no key opens, and then the end."""
     HANG = "hang"
     """It stays open and silent."""
     DRIP = "drip"

@@ -16,6 +16,7 @@ from tests.fakes.wire_site.answers import (
 )
 from tests.fakes.wire_site.case import Stage, case, family
 from tests.fakes.wire_site.media import noise
+from tests.fakes.wire_site.site import Origin
 
 _BODY = noise("faults", 5000)
 _KIND = ("Content-Type", "application/octet-stream")
@@ -193,14 +194,20 @@ def broken_off_in_page(on: Stage) -> None:
     on.is_partly_held()
 
 
-@family("page-broken-off", "in-body", "reset-in-body")
+_PAGE_ENDINGS = {
+    "in-body": (Ending.CLOSE, Origin.HTTP),
+    "reset-in-body": (Ending.RESET, Origin.HTTP),
+    "garbled-in-body": (Ending.GARBLED, Origin.TLS),
+}
+
+
+@family("page-broken-off", *_PAGE_ENDINGS)
 def page_broken_off(on: Stage, member: str) -> None:
-    """A page that breaks off in mid-text."""
+    """A page that breaks off in mid-text; that TLS breaks says nothing about a certificate then."""
     head = head_of("200 OK", ("Content-Type", "text/html"), ("Content-Length", "9000"))
-    ending = Ending.RESET if member.startswith("reset") else Ending.CLOSE
-    on.start = on.missing(
-        "", raw(head, b"<p>half of it", ending=ending), Reason.TRUNCATED, is_partial=True
-    )
+    ending, origin = _PAGE_ENDINGS[member]
+    half = raw(head, b"<p>half of it", ending=ending)
+    on.start = on.missing("", half, Reason.TRUNCATED, origin, is_partial=True)
     on.fails(Reason.TRUNCATED)
 
 

@@ -89,6 +89,11 @@ class Http1Connection:
         # SO_LINGER with a time of 0: closing sends RST (tcp(7)).
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
+    def _garble(self) -> None:
+        # Past TLS: nobody has encrypted this.
+        socket.socket.sendall(self._socket, b"\x17\x03\x03\x00\x20" + bytes(32))
+        self._close()
+
     def _hang(self) -> None:
         self._socket.settimeout(_DRIP_S)
         while not self._site.over.is_set():
@@ -109,6 +114,7 @@ _ENDINGS: dict[Ending, Callable[[Http1Connection], None]] = {
     Ending.CLOSE: Http1Connection._close,
     Ending.NOTIFY: Http1Connection._notify,
     Ending.RESET: Http1Connection._reset,
+    Ending.GARBLED: Http1Connection._garble,
     Ending.HANG: Http1Connection._hang,
     Ending.DRIP: Http1Connection._drip,
     Ending.ENDLESS: Http1Connection._endless,
