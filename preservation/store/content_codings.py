@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
-import brotlicffi
 import zstandard
+from brotlicffi._brotlicffi import ffi, lib
 
 _OUTPUT_BYTES = 1 << 18
 _ZSTD_INPUT_BYTES = 256
@@ -14,6 +15,8 @@ _ZSTD_INPUT_BYTES = 256
 _ZSTD_WINDOW_BYTES = 1 << 23
 """RFC 9659: the largest window in HTTP, and the largest that browsers accept."""
 _GZIP, _ZLIB, _RAW = 31, 15, -15
+_GZIP_START_BYTES = 4
+"""RFC 1952 2.3.1: what tells a member from other bytes."""
 
 Pieces = Iterable[bytes]
 
@@ -41,18 +44,22 @@ def _inflated(decompressor: zlib._Decompress, data: bytes) -> Iterator[bytes]:
 
 def _gzip(pieces: Pieces) -> Iterator[bytes]:
     """RFC 1952 with any number of members; what follows them and isn't one is passed over."""
-    member, has_begun, is_first = zlib.decompressobj(_GZIP), False, True
+    member, is_first, taken, has_said = zlib.decompressobj(_GZIP), True, 0, False
     for piece in pieces:
         data = piece
         while data:
-            if not has_begun and not is_first and data[0] != 0x1F:
+            try:
+                for output in _inflated(member, data):
+                    has_said |= bool(output)
+                    yield output
+            except Corrupt:
+                if is_first or has_said:
+                    raise
                 return
-            has_begun = True
-            yield from _inflated(member, data)
-            data = member.unused_data
+            taken, data = taken + len(data), member.unused_data
             if member.eof:
-                member, has_begun, is_first = zlib.decompressobj(_GZIP), False, False
-    if has_begun:
+                member, is_first, taken, has_said = zlib.decompressobj(_GZIP), False, 0, False
+    if taken >= (1 if is_first else _GZIP_START_BYTES):
         raise Truncated("gzip member without an end")
 
 
@@ -80,22 +87,35 @@ def _is_zlib(start: bytes) -> bool:
 
 
 def _br(pieces: Pieces) -> Iterator[bytes]:
-    """RFC 7932; whole pieces after its end are passed over."""
-    stream = brotlicffi.Decompressor()
+    """RFC 7932; what follows its end is passed over.
+
+    Past brotlicffi's own decompressor, which throws its last output away if anything follows.
+    """
+    null = ffi.NULL
+    stream = ffi.gc(lib.BrotliDecoderCreateInstance(null, null, null), lib.BrotliDecoderDestroyInstance)
     has_begun = False
     for piece in pieces:
         has_begun = True
-        try:
-            output = stream.process(piece, output_buffer_limit=_OUTPUT_BYTES)
-            while output:
-                yield output
-                output = stream.process(b"", output_buffer_limit=_OUTPUT_BYTES)
-        except brotlicffi.error as error:
-            raise Corrupt("br stream") from error
-        if stream.is_finished():
+        yield from _br_output(stream, piece)
+        if lib.BrotliDecoderIsFinished(stream):
             return
     if has_begun:
         raise Truncated("br stream without an end")
+
+
+def _br_output(stream: Any, piece: bytes) -> Iterator[bytes]:
+    """What *piece* unpacks to, until the stream ends."""
+    output = ffi.new("uint8_t[]", _OUTPUT_BYTES)
+    left = ffi.new("size_t *", len(piece))
+    place = ffi.new("uint8_t **", given := ffi.from_buffer("uint8_t[]", piece))
+    result = lib.BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT
+    while result == lib.BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT:
+        room, end = ffi.new("size_t *", len(output)), ffi.new("uint8_t **", output)
+        result = lib.BrotliDecoderDecompressStream(stream, left, place, room, end, ffi.NULL)
+        if result == lib.BROTLI_DECODER_RESULT_ERROR:
+            raise Corrupt("br stream")
+        yield bytes(ffi.buffer(output, len(output) - room[0]))
+    ffi.release(given)
 
 
 def _zstd(pieces: Pieces) -> Iterator[bytes]:

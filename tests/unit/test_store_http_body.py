@@ -63,9 +63,20 @@ def test_members_and_frames_follow_one_another():
     assert unpacked(zstd(TEXT) + zstd(b"more"), "zstd") == TEXT + b"more"
 
 
-@pytest.mark.parametrize("coding", ["gzip", "deflate"])
-def test_what_follows_the_end_and_is_no_member_is_passed_over(coding):
-    assert unpacked(PACKED[coding] + b"\0\0padding", coding) == TEXT
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
+@pytest.mark.parametrize(
+    "rest", [b"\0\0padding", b"\n", b"\x1f", b"\x1f\x8bno member", b"j" * 200_000], ids=range(5)
+)
+def test_what_follows_the_end_and_is_no_member_is_passed_over(coding, rest):
+    """As in Chromium."""
+    assert unpacked(PACKED[coding] + rest, coding) == TEXT
+
+
+def test_a_further_member_that_ends_too_early_is_truncated():
+    with pytest.raises(CannotDecode) as caught:
+        unpacked(gzip.compress(TEXT) + gzip.compress(b"more")[:6], "gzip")
+
+    assert caught.value.reason == "truncated"
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
