@@ -142,7 +142,7 @@ class AttemptEvidence:
         if exchange.method:
             self._write_request(exchange, (("WARC-Concurrent-To", record_id), *about), date=date)
         self._write_beside(exchange, record_id)
-        if exchange.status == 101:
+        if role is Role.MESSAGES:
             return self._keep_messages(exchange.url, exchange.frames)
         if role is None:
             return None

@@ -41,6 +41,7 @@ _ERRORS = (
     "CONNECT_ERROR", "ENHANCE_YOUR_CALM", "INADEQUATE_SECURITY", "HTTP_1_1_REQUIRED",
 )  # fmt: skip
 """RFC 9113 7."""
+_NO_ERROR = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -215,6 +216,9 @@ class Http2Decoder:
         stream = self._streams.get(frame.stream_id)
         if stream is not None and stream.reset is None:
             stream.reset = f"the {side} reset the stream: {_error(frame.error_code)}"
+            if side is Side.SERVER and frame.error_code == _NO_ERROR and _has_all(stream.draft):
+                # As in Chromium: it has said all that it had to say (RFC 9113 8.1).
+                stream.ended.add(side)
 
     def _lose_frame(self, side: Side, size_bytes: int, number: int) -> None:
         size_bytes += FRAME_HEAD_BYTES
@@ -251,11 +255,22 @@ class Http2Decoder:
         if draft.response is None:
             draft.fall_short("malformed", "the stream ended without a response")
             return
-        length = first_value(draft.response.fields, "content-length")
+        length = _length_of(draft)
         has_content = draft.method.upper() != "HEAD" and draft.status not in {204, 304}
-        came = draft.response.body.size_bytes
-        if has_content and length.isascii() and length.isdigit() and length != str(came):
+        if has_content and length and not _has_all(draft):
+            came = draft.response.body.size_bytes
             draft.fall_short("malformed", f"content-length {length}, but {came} bytes came")
+
+
+def _length_of(draft: ExchangeDraft) -> str:
+    """The length that the answer promises (RFC 9110 8.6); empty if it promises none."""
+    value = first_value(draft.response.fields, "content-length") if draft.response else ""
+    return (value.lstrip("0") or "0") if value.isascii() and value.isdigit() else ""
+
+
+def _has_all(draft: ExchangeDraft) -> bool:
+    """Whether as much came as was promised."""
+    return draft.response is not None and _length_of(draft) == str(draft.response.body.size_bytes)
 
 
 def _error(code: int) -> str:

@@ -120,6 +120,10 @@ def test_an_answer_that_never_came_is_not_taken_for_the_one_that_did():
         ({}, {"truncated": "disconnect"}, Doubt.END),
         ({"error": "net::ERR_CONNECTION_RESET"}, {"truncated": "reset"}, None),
         ({}, {"truncated": "length"}, None),
+        ({"error": "net::ERR_HTTP2_PROTOCOL_ERROR"}, {}, Doubt.REFUSED),
+        ({"error": "net::ERR_RESPONSE_HEADERS_MULTIPLE_LOCATION", "status": None}, {}, Doubt.REFUSED),
+        ({"error": "net::ERR_HTTP2_PROTOCOL_ERROR"}, {"truncated": "malformed"}, None),
+        ({"error": "net::ERR_ABORTED"}, {}, None),
     ],
 )
 def test_what_browser_and_recording_disagree_on_is_said(said, recorded, doubt):
@@ -199,6 +203,7 @@ def test_a_range_counts_as_whole_only_if_it_is_all(fields, whole):
 @pytest.mark.parametrize(
     ("load", "recorded", "reason"),
     [
+        ({"error": "net::ERR_INVALID_HTTP_RESPONSE", "status": None}, {"status": 101}, Reason.SERVER_ERROR),
         ({"status": 404}, {"status": 404}, Reason.NOT_FOUND),
         ({"status": 304}, {"status": 304}, Reason.SERVER_ERROR),
         ({"error": "net::ERR_TOO_MANY_REDIRECTS", "status": None},

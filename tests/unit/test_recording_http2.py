@@ -241,6 +241,23 @@ def test_a_reset_after_the_end_takes_nothing_away(read):
     assert (exchange.truncated, exchange.detail) == (None, "the server reset the stream: NO_ERROR")
 
 
+@pytest.mark.parametrize(
+    ("length", "code", "truncated"),
+    [("4", 0, None), ("04", 0, None), ("5", 0, "reset"), (None, 0, "reset"), ("4", 2, "reset")],
+)
+def test_a_reset_without_an_error_ends_a_body_of_which_all_came(read, length, code, truncated):
+    """Chromium asks for no length; without one nobody knows that it is all, and the join says so."""
+    wire = Wire()
+    wire.headers(CLIENT, 1, GET, "END_STREAM")
+    wire.headers(SERVER, 1, [*OK, *([("content-length", length)] if length else [])])
+    wire.data(SERVER, 1, b"body")
+    wire.send(SERVER, RstStreamFrame(1, error_code=code))
+
+    (exchange,) = read(*wire.turns).exchanges
+
+    assert (body_of(exchange.response), exchange.truncated) == (b"body", truncated)
+
+
 def test_a_stream_that_its_client_gave_up_says_so(read):
     wire = Wire()
     wire.headers(CLIENT, 1, GET, "END_STREAM")
@@ -293,6 +310,12 @@ def test_a_length_that_lies_is_malformed(read, status, method, truncated):
     (exchange,) = read(*turns).exchanges
 
     assert exchange.truncated == truncated
+
+
+def test_a_length_may_begin_with_zeros(read):
+    (exchange,) = read(*answered(fields=[("content-length", "0002")]).turns).exchanges
+
+    assert exchange.truncated is None
 
 
 def test_a_pushed_response_is_an_exchange_of_its_own(read):

@@ -21,8 +21,21 @@ class Doubt(StrEnum):
     STATUS = "status-differs"
     END = "end-differs"
     """The browser calls a transfer finished that the recording shows cut short."""
+    REFUSED = "refused-by-browser"
+    """The recording holds an answer whole that the browser refused: the page was shown without it."""
     NOT_REPORTED = "not-reported-by-browser"
     """The recording holds an answer that no event of the browser tells of."""
+
+
+_REFUSALS = (
+    "net::ERR_HTTP2_",
+    "net::ERR_SSL_",
+    "net::ERR_INVALID_HTTP_RESPONSE",
+    "net::ERR_INVALID_CHUNKED_ENCODING",
+    "net::ERR_INCOMPLETE_",
+    "net::ERR_RESPONSE_HEADERS_",
+)
+"""Beginnings of what Chromium says of an answer that it takes for none, whatever came."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,6 +63,8 @@ class Joined:
             return Doubt.NOT_RECORDED if is_from_wire else None
         if hop.status is not None and exchange.status != hop.status:
             return Doubt.STATUS
+        if exchange.truncated is None and (load.error_text or "").startswith(_REFUSALS):
+            return Doubt.REFUSED
         is_finished = load.is_over and load.error_text is None
         return Doubt.END if is_finished and exchange.truncated in {"disconnect", "reset"} else None
 

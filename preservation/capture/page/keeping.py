@@ -9,6 +9,7 @@ from preservation.capture.evidence import DECODED
 from preservation.capture.fetch.answers import failure_of, keep_fetched, role_of_final
 from preservation.capture.fetch.fetched import Fetched
 from preservation.capture.gateway.connection import BROWSER_LABEL
+from preservation.capture.messages import is_websocket
 from preservation.capture.outcomes import Failure, status_failure
 from preservation.capture.page.account import is_redirect, is_whole
 from preservation.capture.page.attempt import PageAttempt
@@ -50,7 +51,7 @@ def keep_browser_traffic(attempt: PageAttempt, failure: Failure | None) -> None:
 def _role_of(exchange: RecordedExchange) -> Role | None:
     """What the body of *exchange* is to the item; None if it is nothing whole and good."""
     if exchange.status == 101:
-        return Role.MESSAGES
+        return Role.MESSAGES if is_websocket(exchange) else None
     is_good = exchange.status is not None and status_failure(exchange.status) is None
     if exchange.method in _WITHOUT_CONTENT or not is_good:
         return None
