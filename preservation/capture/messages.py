@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from preservation.model.canonical import instant
 from preservation.model.digests import fixity_of
-from preservation.recording.model import Framing, Message, RecordedExchange, WebSocketFrame
+from preservation.recording.model import Framing, Message, WebSocketFrame
 from preservation.store.http_body import CannotDecode, Dechunked, decoded
 
 if TYPE_CHECKING:
@@ -25,14 +25,6 @@ def payload_of(message: Message) -> Iterator[BinaryIO]:
     with opened(message.body) as body:
         is_chunked = message.framing is Framing.CHUNKED
         yield io.BufferedReader(Dechunked(body)) if is_chunked else body
-
-
-def is_websocket(exchange: RecordedExchange) -> bool:
-    """Whether *exchange* opened a WebSocket (RFC 6455 4.2.2), and no other protocol."""
-    fields = exchange.response.fields if exchange.response is not None else ()
-    return exchange.status == 101 and "websocket" in {
-        value.lower() for name, value in fields if name.lower() == "upgrade"
-    }
 
 
 def opened(path: Path | None) -> BinaryIO:

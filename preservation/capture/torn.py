@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from preservation.capture.evidence import ASIDE, AttemptEvidence
-from preservation.capture.messages import is_websocket
 from preservation.capture.tap import BROWSER_KEYS, COMMENT, KEYS, TAPE, prepend
 from preservation.errors import RecordingUnreadable
 from preservation.model.captures import CapturedObject
@@ -113,7 +112,7 @@ def _keep_exchanges(evidence: AttemptEvidence, decoded: list[DecodedConnection])
 def _role_of(exchange: RecordedExchange) -> Role | None:
     """Of an attempt that never ended nothing is whole."""
     answer = exchange.response
-    if is_websocket(exchange):
+    if exchange.is_websocket:
         return Role.MESSAGES
     return Role.PARTIAL if answer is not None and answer.body_bytes else None
 

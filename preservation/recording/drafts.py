@@ -152,6 +152,7 @@ class ExchangeDraft:
     ended_at: datetime | None = None
     truncated: str | None = None
     details: list[str] = field(default_factory=list)
+    is_websocket: bool = False
     frames: list[WebSocketFrame] = field(default_factory=list)
 
     def fall_short(self, truncated: str, detail: str) -> None:
@@ -189,5 +190,6 @@ class ExchangeDraft:
             ended_at=self.ended_at,
             truncated=self.truncated,
             detail="; ".join(dict.fromkeys(self.details)),
+            is_websocket=self.is_websocket,
             frames=tuple(self.frames),
         )

@@ -176,8 +176,10 @@ class RecordedExchange:
     limit) or ``malformed``.
     """
     detail: str = ""
+    is_websocket: bool = False
+    """Whether it opened a WebSocket (RFC 6455 4.2.2, over HTTP/2 RFC 8441 5)."""
     frames: tuple[WebSocketFrame, ...] = ()
-    """What was said after an answer of 101 to a WebSocket."""
+    """What was said over it then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

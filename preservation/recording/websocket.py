@@ -191,6 +191,7 @@ class WebSocketDialogue:
     def __init__(self, draft: ExchangeDraft, extensions: Fields, losses: Losses) -> None:
         parameters = _deflate_parameters(extensions)
         self._draft = draft
+        draft.is_websocket = True
         self._losses = losses
         self._room_bytes = LARGEST_DIALOGUE_BYTES
         self._lost: dict[Side, str] = {}

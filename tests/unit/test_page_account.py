@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -184,6 +185,20 @@ def test_a_websocket_is_joined_with_the_request_that_opened_it():
 
     assert joined.answer(browser.traffic.loads["s"]) is opened
     assert joined.doubt(browser.traffic.loads["s"]) is None
+
+
+def test_a_websocket_over_http_2_is_joined_with_the_connect_that_opened_it():
+    browser = Browser()
+    name = {"requestId": "s"}
+    browser._tell("Network.webSocketCreated", {**name, "url": "wss://h/talk"})
+    browser._tell("Network.webSocketHandshakeResponseReceived", {**name, "response": {"status": 101}})
+
+    opened = replace(answer("https://h/talk", method="CONNECT"), is_websocket=True)
+    joined = browser.join(opened)
+
+    assert joined.answer(browser.traffic.loads["s"]) is opened
+    assert joined.doubt(browser.traffic.loads["s"]) is None
+    assert joined.unreported == []
 
 
 @pytest.mark.parametrize(

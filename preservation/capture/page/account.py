@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 from preservation.capture.evidence import header
 from preservation.capture.fetch.resuming import is_part
 from preservation.capture.fetch.wire_request import without_fragment
-from preservation.capture.messages import is_websocket
 from preservation.capture.outcomes import PART_ALONE, Failure, net_error_failure, status_failure
 from preservation.capture.page.join import Doubt, Joined
 from preservation.capture.page.refresh import refresh_target
@@ -232,7 +231,7 @@ _UNKNOWN = Failure(reason=Reason.TIMEOUT, error_class="NotFetched")
 
 def _shortfall(exchange: RecordedExchange) -> Failure | None:
     """Why *exchange* isn't a whole answer with content."""
-    is_dialogue = is_websocket(exchange) and exchange.truncated is not None
+    is_dialogue = exchange.is_websocket and exchange.truncated is not None
     by_status = status_failure(exchange.status) if exchange.status and not is_dialogue else None
     if by_status is not None:
         return by_status

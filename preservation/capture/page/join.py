@@ -61,7 +61,9 @@ class Joined:
         if exchange is None:
             is_from_wire = hop.status is not None and not (hop.is_from_cache or hop.is_from_worker)
             return Doubt.NOT_RECORDED if is_from_wire else None
-        if hop.status is not None and exchange.status != hop.status:
+        # Over HTTP/2 a WebSocket is opened by 200, and the browser may call it 101.
+        is_other = exchange.status != hop.status and not exchange.is_websocket
+        if hop.status is not None and is_other:
             return Doubt.STATUS
         if exchange.truncated is None and (load.error_text or "").startswith(_REFUSALS):
             return Doubt.REFUSED
@@ -78,7 +80,9 @@ def join(loads: Iterable[Load], exchanges: Iterable[RecordedExchange]) -> Joined
     waiting: dict[tuple[str, str], deque[RecordedExchange]] = defaultdict(deque)
     taken: dict[tuple[str, str], RecordedExchange] = {}
     for exchange in exchanges:
-        waiting[exchange.method, without_credentials(without_fragment(exchange.url))].append(exchange)
+        # RFC 8441 4: over HTTP/2 it is a CONNECT.
+        method = "GET" if exchange.is_websocket else exchange.method
+        waiting[method, without_credentials(without_fragment(exchange.url))].append(exchange)
     joined = Joined()
     for load in loads:
         for number, hop in enumerate(load.hops):

@@ -9,7 +9,6 @@ from preservation.capture.evidence import DECODED
 from preservation.capture.fetch.answers import failure_of, keep_fetched, role_of_final
 from preservation.capture.fetch.fetched import Fetched
 from preservation.capture.gateway.connection import BROWSER_LABEL
-from preservation.capture.messages import is_websocket
 from preservation.capture.outcomes import Failure, status_failure
 from preservation.capture.page.account import is_redirect, is_whole
 from preservation.capture.page.attempt import PageAttempt
@@ -43,15 +42,15 @@ def keep_browser_traffic(attempt: PageAttempt, failure: Failure | None) -> None:
         about = attempt.recorded.about(exchange)
         kept = attempt.evidence.keep_exchange(exchange, role, about=about)
         one = wanted.get(id(exchange))
-        is_cut = exchange.status == 101 and exchange.truncated is not None
+        is_cut = exchange.is_websocket and exchange.truncated is not None
         if kept is not None and kept.role in _WHOLE and not is_cut:
             attempt.held[one.url if one else exchange.url] = kept
 
 
 def _role_of(exchange: RecordedExchange) -> Role | None:
     """What the body of *exchange* is to the item; None if it is nothing whole and good."""
-    if exchange.status == 101:
-        return Role.MESSAGES if is_websocket(exchange) else None
+    if exchange.is_websocket:
+        return Role.MESSAGES
     is_good = exchange.status is not None and status_failure(exchange.status) is None
     if exchange.method in _WITHOUT_CONTENT or not is_good:
         return None

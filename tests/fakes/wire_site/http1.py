@@ -35,7 +35,7 @@ class Http1Connection:
             self._socket.sendall(answer.interim + answer.head + answer.sent)
             entry.is_sent = True
             if answer.ending is Ending.WEBSOCKET:
-                Conversation(self._socket, request, self._site.say).hold(self._unread)
+                Conversation(self._socket, request, self._site.say).hold(self._unread, self._socket)
             if answer.ending is not Ending.KEEP:
                 _ENDINGS[answer.ending](self)
                 return

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import ConnectionTerminated, DataReceived, RequestReceived, StreamReset
+from h2.settings import SettingCodes
 
 from tests.fakes.wire_site.answers import Answer, Ending, Request
 from tests.fakes.wire_site.http1 import fields_of
+from tests.fakes.wire_site.websocket import Conversation
 
 if TYPE_CHECKING:
     from tests.fakes.wire_site.site import Sent, WireSite
 
 _PIECE_BYTES = 700
 _CONNECTION_FIELDS = {"connection", "keep-alive", "transfer-encoding", "upgrade", "proxy-connection"}
+
+
+@dataclass
+class _Stream:
+    """One stream as a WebSocket writes to it."""
+
+    connection: H2Connection
+    number: int
+
+    def sendall(self, data: bytes, /) -> None:
+        self.connection.send_data(self.number, data)
 
 
 class Http2Connection:
@@ -35,10 +49,13 @@ class Http2Connection:
         self._h2 = H2Connection(config)
         self._open: dict[int, tuple[Answer, Sent, int]] = {}
         """By stream: the answer, its entry, and how much of its body is sent."""
+        self._talks: dict[int, Conversation] = {}
 
     def serve(self) -> None:
         """Answer requests until the client leaves."""
         self._h2.initiate_connection()
+        # RFC 8441 3: a WebSocket may be a stream.
+        self._h2.update_settings({SettingCodes.ENABLE_CONNECT_PROTOCOL: 1})
         self._socket.sendall(self._h2.data_to_send())
         while more := self._socket.recv(1 << 16):
             for event in self._h2.receive_data(more):
@@ -52,8 +69,13 @@ class Http2Connection:
             self._begin(event)
         elif isinstance(event, DataReceived):
             self._h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+            talk = self._talks.get(event.stream_id)
+            if talk is not None and talk.take(event.data):
+                self._h2.end_stream(event.stream_id)
+                del self._talks[event.stream_id]
         elif isinstance(event, StreamReset):
             self._open.pop(event.stream_id, None)
+            self._talks.pop(event.stream_id, None)
 
     def _begin(self, event: RequestReceived) -> None:
         fields = tuple((str(name), str(value)) for name, value in event.headers)
@@ -72,6 +94,11 @@ class Http2Connection:
         for interim in interim_fields(answer):
             self._h2.send_headers(stream, interim)
         self._h2.send_headers(stream, h2_fields(answer))
+        if answer.ending is Ending.WEBSOCKET:
+            entry.is_sent = True
+            self._talks[stream] = Conversation(_Stream(self._h2, stream), request, self._site.say)
+            self._talks[stream].greet()
+            return
         self._open[stream] = (answer, entry, 0)
 
     def _send_what_fits(self) -> None:

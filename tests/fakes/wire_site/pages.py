@@ -195,11 +195,13 @@ def service_worker(on: Stage) -> None:
     on.dom_holds = ("fetched by the worker for the page",)
 
 
-@family("websocket", "plain", "deflate")
+@family("websocket", "plain", "deflate", "over-h2")
 def websocket(on: Stage, member: str) -> None:
     """Messages both ways, text and bytes, fragmented, with ping and close; deflated or not."""
-    on.serve(f"{member}/socket", accepting)
-    on.page(f"""<p id=said>nothing</p><script>
+    origin = Origin.H2 if member == "over-h2" else Origin.HTTP
+    on.serve(f"{member}/socket", accepting, origin)
+    on.page(
+        f"""<p id=said>nothing</p><script>
       const s = new WebSocket(new URL('{member}/socket', location.href.replace('http', 'ws')));
       s.binaryType = 'arraybuffer'; let seen = 0;
       s.onmessage = e => {{
@@ -207,7 +209,9 @@ def websocket(on: Stage, member: str) -> None:
         if (seen == 1) s.send('I heard: ' + e.data + ' ' + 'and again '.repeat(500));
         if (seen == 3) {{ s.send(new Uint8Array(2000)); s.close(1000, 'enough');
           document.querySelector('#said').textContent = 'heard ' + seen; }}
-      }};</script>""")
+      }};</script>""",
+        origin,
+    )
     on.dom_holds = ("heard 3",)
 
 

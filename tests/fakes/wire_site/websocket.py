@@ -7,6 +7,7 @@ import hashlib
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
@@ -37,14 +38,21 @@ class Said:
 Say = Callable[[Said], None]
 
 
+class Sink(Protocol):
+    """Where the site's frames go."""
+
+    def sendall(self, data: bytes, /) -> None: ...
+
+
 def accepting(request: Request) -> Answer:
-    """The 101 that takes the client's offer (RFC 6455 4.2.2)."""
+    """The 101 that takes the client's offer (RFC 6455 4.2.2); over HTTP/2 a 200 (RFC 8441 5)."""
+    packed = [("Sec-WebSocket-Extensions", "permessage-deflate")] if _extension(request) else []
+    if request.protocol == "h2":
+        return Answer(head=head_of("200 OK", *packed), ending=Ending.WEBSOCKET)
     key = request.field("Sec-WebSocket-Key").encode()
     accept = base64.b64encode(hashlib.sha1(key + _GUID).digest()).decode()
     fields = [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", accept)]
-    if _extension(request):
-        fields.append(("Sec-WebSocket-Extensions", "permessage-deflate"))
-    return Answer(head=head_of("101 Switching Protocols", *fields), ending=Ending.WEBSOCKET)
+    return Answer(head=head_of("101 Switching Protocols", *fields, *packed), ending=Ending.WEBSOCKET)
 
 
 def _extension(request: Request) -> PerMessageDeflate | None:
@@ -57,7 +65,7 @@ def _extension(request: Request) -> PerMessageDeflate | None:
 class Conversation:
     """Greets; answers each text with a long one and with bytes in fragments; ends when the client does."""
 
-    def __init__(self, connected: socket.socket, request: Request, say: Say) -> None:
+    def __init__(self, connected: Sink, request: Request, say: Say) -> None:
         self._socket = connected
         self._say = say
         self._url = request.url
@@ -68,19 +76,26 @@ class Conversation:
             extension.accept("permessage-deflate")
         self._connection = Connection(ConnectionType.SERVER, extensions)
 
-    def hold(self, unread: bytes) -> None:
+    def hold(self, unread: bytes, connected: socket.socket) -> None:
         """Talk until the client says goodbye or leaves; *unread* is what it has sent already."""
-        self._socket.settimeout(_PATIENCE_S)
+        connected.settimeout(_PATIENCE_S)
+        self.greet()
+        more = unread or connected.recv(1 << 16)
+        while more and not self.take(more):
+            more = connected.recv(1 << 16)
+
+    def greet(self) -> None:
         self._tell("text", GREETING.encode(), self._connection.send(TextMessage(data=GREETING)))
-        more = unread or self._socket.recv(1 << 16)
-        while more:
-            self._connection.receive_data(more)
-            for event in self._connection.events():
-                if isinstance(event, CloseConnection):
-                    self._socket.sendall(self._connection.send(event.response()))
-                    return
-                self._hear(event)
-            more = self._socket.recv(1 << 16)
+
+    def take(self, data: bytes) -> bool:
+        """Hear *data* and answer it; True once the client has said goodbye."""
+        self._connection.receive_data(data)
+        for event in self._connection.events():
+            if isinstance(event, CloseConnection):
+                self._socket.sendall(self._connection.send(event.response()))
+                return True
+            self._hear(event)
+        return False
 
     def _hear(self, event: object) -> None:
         if isinstance(event, TextMessage):
