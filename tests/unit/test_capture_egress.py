@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import ipaddress
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from preservation.capture.gateway.egress import HTTP_ENDINGS, SOCKS_ENDINGS, EgressKind, egress_of
 from preservation.capture.gateway.gateway import Ending, Gateway, GatewayRules
+from preservation.capture.gateway.names import MOST_ADDRESSES, PinnedNames
 from preservation.capture.gateway.network_policy import (
     PERMITTED_PORTS,
     REFUSED_NETWORKS,
@@ -25,6 +27,7 @@ from preservation.capture.gateway.network_policy import (
     port_refusal,
     refusal_of,
 )
+from preservation.capture.gateway.opening import share_of
 from preservation.capture.outcomes import ENDING_REASONS
 from preservation.errors import SettingsInvalid
 from preservation.settings import EgressSettings, Limits, Settings
@@ -113,6 +116,28 @@ def test_names_without_a_public_meaning_are_not_handed_on(host):
 @pytest.mark.parametrize("host", ["example.org", "localhost.example.org", "notlocal.com", "abc.onion"])
 def test_public_names_are(host):
     assert name_refusal(host) is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "addresses", "share"),
+    [(10, 1, 10), (10, 2, 5), (10, 1000, 1), (0.3, 40, 0.3), (-1, 3, -1)],
+)
+def test_a_far_server_has_time_to_answer_however_many_addresses_its_name_has(seconds, addresses, share):
+    assert share_of(seconds, addresses) == share
+
+
+def test_of_a_name_with_thousands_of_addresses_some_are_taken(monkeypatch):
+    """`monkeypatch` on the system's resolver: no name of this machine has so many."""
+    many = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"192.0.2.{n % 250}", 0)) for n in range(4000)]
+    many += [
+        (socket.AF_INET6, socket.SOCK_STREAM, 6, "", (f"2600::{n:x}", 0, 0, 0)) for n in range(1, 4000)
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: many)
+
+    found = asyncio.run(PinnedNames().addresses_of("many.example", timeout_s=20))
+
+    assert len(found) == MOST_ADDRESSES
+    assert str(found[0]) == "192.0.2.0"
 
 
 def test_every_ending_that_is_a_failure_has_a_reason():

@@ -50,7 +50,7 @@ class Connection:
     host: str
     port: int
     dns_answers: tuple[str, ...] = ()
-    """All addresses that the name resolved to; empty where the name was not ours to resolve."""
+    """What the name resolved to, the first 100 addresses; empty where it was not ours to resolve."""
     address: str | None = None
     """The address connected to, or refused; null if there was none, or if only the egress knows it."""
     egress: str = "direct"

@@ -7,9 +7,13 @@ import contextlib
 import ipaddress
 import socket
 import threading
+from itertools import islice
 
 from preservation.capture.gateway.connection import CannotConnect, Ending
 from preservation.capture.gateway.network_policy import Address
+
+MOST_ADDRESSES = 100
+"""Of one name: an answer may hold thousands, and each connection's record tells them."""
 
 
 class PinnedNames:
@@ -74,7 +78,8 @@ def _asked_in_a_thread(host: str) -> asyncio.Future[list[Address]]:
 def _looked_up(host: str) -> list[Address]:
     """Raises OSError (no such name, no answer) or ValueError (no name at all; UnicodeError is one)."""
     found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    return [ipaddress.ip_address(text) for text in dict.fromkeys(_written(*one[4]) for one in found)]
+    addresses = dict.fromkeys(_written(*one[4]) for one in found)
+    return [ipaddress.ip_address(text) for text in islice(addresses, MOST_ADDRESSES)]
 
 
 def _written(host: str | int, _port: object, _flow: object = 0, zone: int = 0) -> str:

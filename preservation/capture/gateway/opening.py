@@ -29,6 +29,8 @@ from preservation.capture.gateway.network_policy import (
 from preservation.capture.gateway.rules import GatewayRules
 
 _DISCARD_PORT = 9
+_LEAST_SHARE_S = 1.0
+"""For one address of a name that has many: less would be too short for a far server."""
 
 
 class Places:
@@ -96,7 +98,7 @@ class Doorway:
         for tried, target in enumerate(targets):
             if not egress.resolves_names:
                 connection.address = target
-            share = (give_up_at - clock.monotonic_s()) / (len(targets) - tried)
+            share = share_of(give_up_at - clock.monotonic_s(), len(targets) - tried)
             try:
                 return await self._reached(egress, target, connection.port, timeout_s=share)
             except CannotConnect as error:
@@ -152,6 +154,14 @@ class Doorway:
             raise CannotConnect(Ending.CONNECT_TIMED_OUT, f"{target} did not answer") from None
         except OSError as error:
             raise CannotConnect(Ending.CONNECT_REFUSED, f"{target}: {error.strerror}") from error
+
+
+def share_of(seconds: float, addresses: int) -> float:
+    """How long to wait for the first of *addresses* that are left, if *seconds* are left for all.
+
+    However many there are, a far one gets time to answer; the last ones may not be asked then.
+    """
+    return min(seconds, max(seconds / addresses, _LEAST_SHARE_S))
 
 
 def is_own(address: Address) -> bool:
