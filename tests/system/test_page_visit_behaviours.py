@@ -118,6 +118,24 @@ def test_folded_parts_inner_scrollers_and_films_are_opened(sights, site):
     assert (done["details_opened"], done["boxes"], done["media_started"]) == (1, 1, 1)
 
 
+def test_a_link_to_more_of_the_same_page_is_pressed_and_not_followed(site, visit):
+    page = site.page(
+        "/list",
+        """<a id=more href="?page=2" onclick="event.preventDefault(); fetch('/list-part'); this.remove()">Load more</a>
+        <p><a href="?page=3">Show more</a><p><a href="?page=4" ping="/list-ping">View more</a>
+        <p><a href="?page=5" target=_blank>See more</a><p><a href="/list-other">Read more</a>""",
+    )
+
+    seen = visit(page)
+
+    asked = set(site.asked)
+    assert "/list-part" in asked
+    assert not {"/list-ping", "/list-other", *(f"/list?page={n}" for n in range(2, 6))} & asked
+    assert seen.record["behaviours"]["more_clicks"] == 2
+    assert seen.record["behaviours"]["navigations_prevented"] == 1
+    assert seen.record["popups"]["count"] == 0
+
+
 def test_a_consent_banner_is_recorded_and_left_alone(sights, site):
     (banner,) = sights.record["behaviours"]["banners"]
 

@@ -62,6 +62,14 @@
     const isElsewhere = link && !/^\s*(#|javascript:)/i.test(link.getAttribute('href'));
     return !isElsewhere && !(e.closest('form') && e.type !== 'button');
   };
+  // Whether it leads to another part of the same list (?page=2): a script may fetch it in its place. Where
+  // none does, `stay` keeps the page here; nothing may be sent meanwhile (ping), and no window opened.
+  const isOfThisPage = e => {
+    const link = e.closest('a[href]');
+    return link?.origin === location.origin && link.pathname === location.pathname && link.search !== location.search
+      && /^(_self)?$/i.test(link.target) && !document.querySelector('base[target]') && !e.closest('form')
+      && !['ping', 'download', 'attributionsrc'].some(name => link.hasAttribute(name));
+  };
   const names = e => [
     e.className?.baseVal ?? e.className, e.id, e.getAttribute('aria-roledescription') || '', e.localName,
   ].join(' ');
@@ -143,9 +151,10 @@
     const found = {nexts: [], mores: []};
     each('button, [role=button], a, input[type=button i]', e => {
       const text = label(e);
-      if (!text || !isPressable(e) || !isHarmless(e)) return;
-      if (NEXT.test(text) && isWithin(e, CAROUSEL)) found.nexts.push(e);
-      else if (MORE.test(text) && !isWithin(e, CONSENT) && !known.spent.has(e)) found.mores.push(e);
+      if (!text || !isPressable(e)) return;
+      const isMore = MORE.test(text) && !isWithin(e, CONSENT) && !known.spent.has(e);
+      if (isHarmless(e) && NEXT.test(text) && isWithin(e, CAROUSEL)) found.nexts.push(e);
+      else if (isMore && (isHarmless(e) || isOfThisPage(e))) found.mores.push(e);
     });
     return {nexts: found.nexts.slice(0, MOST_BUTTONS), mores: found.mores.slice(0, MOST_BUTTONS)};
   };

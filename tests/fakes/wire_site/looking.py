@@ -198,6 +198,28 @@ def tabs(on: Stage) -> None:
     on.dom_holds = ('id="panel">At first</div>', "answer.png")
 
 
+@case("more-by-real-link")
+def more_by_real_link(on: Stage) -> None:
+    """A link to the next part of the list, which a script fetches in its place; a link that no script
+    takes, one that tells a third of it, and one that opens a window are not followed.
+    """
+    parts = [
+        on.put(f"part-{n}.html", html(f'<img src="{on.picture(f"more-{n}.png")}">')) for n in (2, 3)
+    ]
+    for name in ("page", "ping"):
+        on.serve(f"{name}.html", html(name))
+    on.page(f"""<div id=list></div><a id=more href="?page=2">Load more</a>
+      <p><a href="?page=9">Show more of it</a>
+      <p><a href="?page=8" ping="ping.html">Show more results</a>
+      <p><a href="?page=7" target=_blank>View more</a><script>
+      const parts = {parts!r};
+      more.onclick = async event => {{ event.preventDefault();
+        const part = await (await fetch(parts.shift())).text();
+        list.insertAdjacentHTML('beforeend', part);
+        if (parts.length) more.href = '?page=3'; else more.remove(); }};</script>""")
+    on.dom_holds = ("more-2.png", "more-3.png")
+
+
 @family("more-by", "link", "input", "slide")
 def more_by(on: Stage, member: str) -> None:
     """What is pressed is a link that leads nowhere, or a button of the old kind."""
