@@ -158,7 +158,11 @@ class ExchangeDraft:
     def fall_short(self, truncated: str, detail: str) -> None:
         """Say why there is no whole response; what was said first stands."""
         self.truncated = self.truncated or truncated
-        self.details.append(detail)
+        self.note(detail)
+
+    def note(self, *details: str) -> None:
+        """Say *details*, each once: a server may give cause for them with every frame."""
+        self.details += [detail for detail in details if detail not in self.details]
 
     def take_interim(self, message: MessageDraft, losses: Losses) -> None:
         """Keep *message*, unless too many came before it."""

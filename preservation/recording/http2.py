@@ -155,7 +155,7 @@ class Http2Decoder:
             method=method,
             url=target_url(scheme, authority or self._origin.authority, line),
         )
-        draft.details += headers.faults
+        draft.note(*headers.faults)
         stream = _Stream(draft, protocol=headers.pseudo.get(":protocol", ""))
         if stream.protocol:
             draft.details.append(f"extended CONNECT (RFC 8441) for {stream.protocol}")
@@ -174,7 +174,7 @@ class Http2Decoder:
             draft.response.trailers = headers.fields
             return
         message = self._message(headers.response_head(), headers)
-        draft.details += headers.faults
+        draft.note(*headers.faults)
         text = headers.pseudo.get(":status", "")
         status = int(text) if len(text) == 3 and text.isascii() and text.isdigit() else None
         if is_interim(status):

@@ -157,7 +157,7 @@ def _faults_of(pseudo: dict[str, str], fields: Fields) -> list[str]:
     faults = []
     if any(map(_UNSAFE.search, [*pseudo.values(), *(part for pair in fields for part in pair)])):
         faults.append("a field with line ends or NUL (RFC 9113 8.2.1), blanks in the head's rendering")
-    left_out = [name for name, _ in fields if name.lower() in _CONNECTION_FIELDS]
+    left_out = [low for name, _ in fields if (low := name.lower()) in _CONNECTION_FIELDS]
     if left_out:
         faults.append(f"a field {left_out[0]} (RFC 9113 8.2.2), left out of the head's rendering")
     return faults

@@ -520,6 +520,21 @@ def test_a_small_header_block_does_not_unpack_without_bound():
         decoder.fields_in(b"\xbe" * (1 << 20))
 
 
+def test_what_is_wrong_with_every_frame_is_said_once(read):
+    wire = Wire()
+    wire.headers(CLIENT, 1, GET, "END_STREAM")
+    wire.headers(SERVER, 1, OK)
+    for _ in range(2):
+        wire.headers(SERVER, 1, [("transfer-encoding", "x")])
+    for _ in range(9):
+        wire.data(SERVER, 1, b"x")
+
+    (exchange,) = read(*wire.turns).exchanges
+
+    assert exchange.detail.count("data after trailers") == 1
+    assert exchange.response.body_bytes == 9
+
+
 def test_small_header_blocks_do_not_unpack_without_bound_together(read):
     wire = Wire()
     wire.headers(CLIENT, 1, GET, "END_STREAM")
