@@ -24,6 +24,7 @@ from preservation.model.canonical import canonical_json
 from preservation.model.findings import Severity
 from preservation.model.tables import row_digest
 from preservation.pipeline.archive import open_archive
+from preservation.pipeline.remembering import GROWTH
 from preservation.settings import AuthoritySettings, parse_networks
 from preservation.state import open_database
 from preservation.submission import add_agreement, add_organisation, submit
@@ -354,6 +355,7 @@ def test_a_checkpoint_of_another_size_is_asked_to_be_joined_and_both_verifiers_s
     folder, trust = held
     log = CustodyLog(open_archive(sent[0].settings), sent[0].settings.log_origin)
     sizes = [c["size"] for c in json.loads((folder / "proof.json").read_bytes())["checkpoints"]]
+    (trust / GROWTH).unlink()
     (trust / "seen.checkpoint").write_bytes(log.read_checkpoint(1).body)
 
     gaps = [f.rule for f in check_receipt(folder, trust).findings if f.severity is Severity.GAP]
