@@ -382,7 +382,7 @@ def read_remembered(case: Case, path: Path) -> None:
 
 def read_growth(case: Case, path: Path) -> None:
     """What joins checkpoints to later ones. It is proof by itself, and can come from anywhere."""
-    for line in read_small(path, LARGEST_DOCUMENT).splitlines():
+    for line in lines_of(path):
         proof = parse_canonical(line)
         sizes = (require_count(proof["old_size"]), require_count(proof["new_size"]))
         case.pins.growth[sizes].append(hashes(proof["proof"]))

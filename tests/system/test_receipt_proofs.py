@@ -371,6 +371,23 @@ def test_a_checkpoint_of_another_size_is_asked_to_be_joined_and_both_verifiers_s
     assert _alone(folder, trust).returncode == 0
 
 
+def test_how_a_log_grew_in_many_years_is_read_by_both_verifiers(sent, held):
+    """Each checkpoint adds a line of a kilobyte or two to ``log.consistency.jsonl``."""
+    folder, trust = held
+    log = CustodyLog(open_archive(sent[0].settings), sent[0].settings.log_origin)
+    newest = max(c["size"] for c in json.loads((folder / "proof.json").read_bytes())["checkpoints"])
+    (trust / "seen.checkpoint").write_bytes(log.read_checkpoint(1).body)
+    steps = [(1, newest, [node.hex() for node in log.consistency_proof(1, newest)])]
+    steps += [(size, size + 1, ["00" * 32] * 120) for size in range(10**6, 10**6 + 2200)]
+    with (trust / GROWTH).open("wb") as stream:
+        for old, new, proof in steps:
+            step = {"new_size": new, "old_size": old, "proof": proof}
+            stream.write(canonical_json(step) + b"\n")
+
+    assert check_receipt(folder, trust).verdict == "proven"
+    assert _alone(folder, trust).returncode == 0
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"{}", b"[]", b"\xff", b'{"version":1}', b"[" * 100_000, b"null"], ids=repr
 )

@@ -12,7 +12,7 @@ from preservation.custody.notes import open_note
 from preservation.custody.rotation import KeyChain, pinned_keys, rotations_in
 from preservation.verify.receipt.finding import Check
 from preservation.verify.receipt.parts import Proof, Step, step_in
-from preservation.verify.trusted_files import kept_checkpoints, read_trusted
+from preservation.verify.trusted_files import kept_checkpoints, read_trusted, trusted_lines
 
 
 def key_chain(check: Check, proof: Proof) -> KeyChain | None:
@@ -158,6 +158,7 @@ def _growth(check: Check) -> Iterator[Step]:
     """The proofs between checkpoints in the trust folder."""
     for path in sorted(check.trust.glob("*.consistency.jsonl")):
         try:
-            yield from [step_in(parse_canonical(line)) for line in read_trusted(path).splitlines()]
+            for line in trusted_lines(path):
+                yield step_in(parse_canonical(line.removesuffix(b"\n")))
         except (OSError, ValueError) as error:
             check.gap("remembered-checkpoint", str(path), "proofs between checkpoints", str(error))
