@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from preservation.custody import CustodyLog
@@ -34,8 +34,12 @@ class SealedBatches:
 
     def __init__(self, store: ObjectStore, log: CustodyLog) -> None:
         self._store, self._log = store, log
-        self._editions = newest_editions(store)
         self.batch = lru_cache(maxsize=4)(self._batch)
+
+    @cached_property
+    def _editions(self) -> Mapping[str, int]:
+        """Batch to its seal's newest edition; listed when first asked for."""
+        return newest_editions(self._store)
 
     def __contains__(self, batch_id: object) -> bool:
         return batch_id in self._editions

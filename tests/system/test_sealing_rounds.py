@@ -209,22 +209,19 @@ def test_submitters_hear_of_what_was_sealed_before_a_batch_that_can_not_be(round
     assert rounds.told(waiting) == []
 
 
-def test_submitters_of_a_run_that_ended_before_their_sheets_hear_of_the_next(
-    rounds, tmp_path, monkeypatch
-):
-    answer = rounds.take(tmp_path / "files")
+def test_submitters_of_a_run_that_ended_before_their_sheets_hear_of_the_next(rounds, tmp_path):
+    answer = rounds.take(tmp_path / "files", 2)
 
-    def die(*_):
-        raise Killed
+    def die(said: str) -> None:
+        if said.startswith("sealed batch"):
+            raise Killed
 
-    with monkeypatch.context() as places:
-        places.setattr(pipeline.sealing, "return_owed_sheets", die)
-        with pytest.raises(Killed):
-            pipeline.seal_ready(rounds.settings)
+    with pytest.raises(Killed):
+        pipeline.seal_ready(rounds.settings, die)
     assert rounds.told(answer) == []
 
     assert pipeline.seal_ready(rounds.settings) == []
-    assert rounds.told(answer) == ["preserved"] * ITEMS
+    assert rounds.told(answer) == ["preserved"] * 2
 
 
 def test_a_later_token_goes_into_the_proofs_of_the_submitters(rounds, tmp_path):
