@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from preservation.similarity.columns import NONE, Signals
 from preservation.similarity.edges import Edge, Relation, Signal, Tier
-from preservation.similarity.features import FLOPPED, ORB, descriptors_in
+from preservation.similarity.features import FLOPPED, ORB, WHOLE, descriptors_in
 from preservation.similarity.geometry import Placement, placement_of
 from preservation.similarity.hashes import Hashes
-from preservation.similarity.portraits import WHOLE, Portrait
+from preservation.similarity.portraits import Portrait
 from preservation.similarity.templates import is_shown, is_untouched, is_within
 from preservation.similarity.tiles import Agreement, agreement_of
 from preservation.similarity.views import MIDDLE

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from preservation.similarity.columns import Signals
 from preservation.similarity.edges import Edge
-from preservation.similarity.features import FLOPPED
+from preservation.similarity.features import FLOPPED, WHOLE
 from preservation.similarity.join import HashIndex
 from preservation.similarity.parts_alike import (
     VOTING_BITS,
@@ -17,7 +17,7 @@ from preservation.similarity.parts_alike import (
     part_between,
     voting_descriptors,
 )
-from preservation.similarity.portraits import WHOLE, Portrait, Portraits, are_forms, pdq_of
+from preservation.similarity.portraits import Portrait, Portraits, are_forms, pdq_of
 from preservation.similarity.whole_pictures import copy_between
 
 Pairs = NDArray[np.int64]

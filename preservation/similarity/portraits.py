@@ -8,7 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from preservation.similarity.columns import NONE, Signals
-from preservation.similarity.features import GREY, GREY_SIDE, ORB, Features, Grey, features_in, grey_in
+from preservation.similarity.features import (
+    FLOPPED,
+    GREY,
+    GREY_SIDE,
+    ORB,
+    WHOLE,
+    Features,
+    Grey,
+    features_in,
+    grey_in,
+)
 from preservation.similarity.geometry import Map
 from preservation.similarity.hashes import Hashes
 from preservation.similarity.templates import is_document
@@ -17,10 +27,9 @@ from preservation.similarity.tiles import Frame
 PDQ = "pdq"
 LOWEST_QUALITY = 50
 """PDQ of pictures with less structure is noise (Davis and Rosen, 2019)."""
-WHOLE = "whole"
 TRIMMED = "trimmed"
 FORMS = (
-    "flopped",
+    FLOPPED,
     "flipped",
     "rotated-90",
     "rotated-180",

@@ -231,7 +231,7 @@ def _residues(
 
 
 def _concentration(residues: NDArray[np.float64]) -> int:
-    """Recompression, blur and noise change all tiles; words change few."""
+    """Of the most different tile over the middle one: recompression and noise change all, words few."""
     if not residues.size:
         return 0
     of_tiles = np.sqrt(np.square(residues).mean(axis=2))

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from preservation.similarity.edges import Edge, Relation, Signal, Tier
-from preservation.similarity.features import Grey
+from preservation.similarity.features import WHOLE, Grey
 from preservation.similarity.geometry import Map
 from preservation.similarity.join import RADIUS_BITS
 from preservation.similarity.kernels import measured
-from preservation.similarity.portraits import TRIMMED, WHOLE, Portrait, View
+from preservation.similarity.portraits import TRIMMED, Portrait, View
 from preservation.similarity.templates import is_untouched
 from preservation.similarity.tiles import Agreement, agreement_of
 
