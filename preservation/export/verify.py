@@ -1122,15 +1122,19 @@ def relation(case: Case, head: Head) -> str:
 
 
 def is_joined(case: Case, one: Head, other: Head) -> bool:
-    """Whether proofs in the trust folder lead from the smaller one to the other, in whatever steps."""
-    old, new = (one, other) if one.size < other.size else (other, one)
-    roots = {old.size: old.root}
+    """Whether proofs in the trust folder lead from both to one tree, which may be one of them."""
+    return bool(grown(case, one).items() & grown(case, other).items())
+
+
+def grown(case: Case, head: Head) -> dict[int, bytes]:
+    """By size the roots of the trees whose beginning *head* is, by proofs in the trust folder."""
+    roots = {head.size: head.root}
     for (start, end), paths in sorted(case.pins.growth.items()):
-        for path in paths if start in roots and end <= new.size else ():
+        for path in paths if start in roots else ():
             root = grown_root(start, roots[start], end, path)
             if root is not None:
                 roots.setdefault(end, root)
-    return roots.get(new.size) == new.root
+    return roots
 
 
 def is_beginning(old: Head, new: Head | None, path: list[bytes]) -> bool:

@@ -23,11 +23,7 @@ class Kept:
         self.own = OwnHome(folder / "home")
         answer = self.seal("first")
         settings = self.own.settings
-        self.bag, self.receipt = folder / "bag", folder / "receipt"
-        request = pipeline.ExportRequest(
-            item_ids=[answer.rows[0].item_id], target=self.bag, recipient="Court", languages=["en"]
-        )
-        pipeline.export_bag(settings, request)
+        self.bag, self.receipt = self.export(answer, "bag"), folder / "receipt"
         shutil.copytree(receipt_folder(settings, answer.submission_id), self.receipt)
 
     @property
@@ -40,6 +36,14 @@ class Kept:
         answer = self.own.submit(str(path))
         self.own.run()
         return answer
+
+    def export(self, answer, name: str):
+        target = self.folder / name
+        request = pipeline.ExportRequest(
+            item_ids=[answer.rows[0].item_id], target=target, recipient="Court", languages=["en"]
+        )
+        pipeline.export_bag(self.own.settings, request)
+        return target
 
     def judged(self) -> list[int]:
         """Exit codes of the bag's verifier over the bag, and over the receipt; of ours, 0 for proven."""
@@ -67,6 +71,20 @@ def test_what_was_proven_stays_so_when_the_log_has_grown(kept):
     assert kept.judged() == [0, 0, 0]
     kept.growth.unlink()
     assert kept.judged() == [4, 4, 1]
+
+
+def test_a_bag_later_than_both_joins_an_older_one_to_a_checkpoint_that_was_kept(kept):
+    trust = kept.own.settings.trust
+    kept.seal("second")
+    (trust / "log.checkpoint").replace(trust / "kept.checkpoint")
+    later = kept.export(kept.seal("third"), "later")
+    (trust / "log.checkpoint").unlink()
+    kept.growth.unlink()
+    assert kept.judged() == [4, 4, 1]
+
+    shutil.copy(later / "data/log/consistency.jsonl", trust / "later.consistency.jsonl")
+
+    assert kept.judged() == [0, 0, 0]
 
 
 @pytest.mark.parametrize("content", [None, b"", b"torn", b'{"new_size":"a"}\n', b"[]\n", b"\xff\n"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -140,18 +140,23 @@ def _judge_remembered(check: Check, path: Path, heads: Mapping[int, TreeHead], c
         )
 
 
-def _is_joined(check: Check, *heads: TreeHead) -> bool:
-    """Whether proofs in the trust folder lead from the smaller one to the other, in whatever steps."""
-    old, new = sorted(heads, key=lambda head: head.size)
-    roots = {old.size: old.root}
-    for step in sorted(_growth(check), key=lambda step: (step.old_size, step.new_size)):
-        if step.old_size in roots and step.new_size <= new.size:
+def _is_joined(check: Check, one: TreeHead, other: TreeHead) -> bool:
+    """Whether proofs in the trust folder lead from both to one tree, which may be one of them."""
+    steps = sorted(_growth(check), key=lambda step: (step.old_size, step.new_size))
+    return bool(_grown(one, steps).items() & _grown(other, steps).items())
+
+
+def _grown(head: TreeHead, steps: Iterable[Step]) -> dict[int, bytes]:
+    """By size the roots of the trees whose beginning *head* is, by these *steps*."""
+    roots = {head.size: head.root}
+    for step in steps:
+        if step.old_size in roots:
             root = merkle.grown_root(
                 step.old_size, roots[step.old_size], new_size=step.new_size, proof=step.proof
             )
             if root is not None:
                 roots.setdefault(step.new_size, root)
-    return roots.get(new.size) == new.root
+    return roots
 
 
 def _growth(check: Check) -> Iterator[Step]:
