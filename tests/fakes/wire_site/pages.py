@@ -109,7 +109,7 @@ def timers(on: Stage) -> None:
       const show = url => document.body.append(Object.assign(new Image(), {{src: url}}));
       setTimeout(show, 700, '{soon}');
       setTimeout(async () => {{ root.textContent = (await (await fetch('{content}')).json()).words;
-        setTimeout(show, 600, '{later}'); setTimeout(show, 1400, '{last}'); }}, 1400);</script>""")
+        setTimeout(show, 600, '{later}'); setTimeout(show, 1200, '{last}'); }}, 1400);</script>""")
     on.dom_holds = ("Told by a timer",)
 
 
