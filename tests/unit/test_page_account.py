@@ -201,6 +201,20 @@ def test_a_websocket_over_http_2_is_joined_with_the_connect_that_opened_it():
     assert joined.unreported == []
 
 
+def test_a_websocket_that_was_refused_over_http_2_is_joined_with_its_connect():
+    browser = Browser()
+    name = {"requestId": "s"}
+    browser._tell("Network.webSocketCreated", {**name, "url": "wss://h/talk"})
+    browser._tell(
+        "Network.webSocketFrameError", {**name, "errorMessage": "Unexpected response code: 403"}
+    )
+
+    joined = browser.join(refused := answer("https://h/talk", 403, method="CONNECT"))
+
+    assert joined.answer(browser.traffic.loads["s"]) is refused
+    assert joined.unreported == []
+
+
 @pytest.mark.parametrize(
     ("fields", "whole"),
     [

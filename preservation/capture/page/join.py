@@ -80,8 +80,8 @@ def join(loads: Iterable[Load], exchanges: Iterable[RecordedExchange]) -> Joined
     waiting: dict[tuple[str, str], deque[RecordedExchange]] = defaultdict(deque)
     taken: dict[tuple[str, str], RecordedExchange] = {}
     for exchange in exchanges:
-        # RFC 8441 4: over HTTP/2 it is a CONNECT.
-        method = "GET" if exchange.is_websocket else exchange.method
+        # RFC 8441 4: over HTTP/2 a WebSocket is asked for by CONNECT, opened or not.
+        method = "GET" if exchange.method == "CONNECT" else exchange.method
         waiting[method, without_credentials(without_fragment(exchange.url))].append(exchange)
     joined = Joined()
     for load in loads:

@@ -215,6 +215,20 @@ def websocket(on: Stage, member: str) -> None:
     on.dom_holds = ("heard 3",)
 
 
+@family("websocket-refused", "plain", "over-h2")
+def websocket_refused(on: Stage, member: str) -> None:
+    """A socket that the server doesn't open."""
+    origin = Origin.H2 if member == "over-h2" else Origin.HTTP
+    on.missing("socket", html("not for you", status="403 Forbidden"), Reason.LOGIN_WALL, origin)
+    on.page(
+        """<p id=said>nothing</p><script>
+      const s = new WebSocket(new URL('socket', location.href.replace('http', 'ws')));
+      s.onerror = () => { document.querySelector('#said').textContent = 'refused'; };</script>""",
+        origin,
+    )
+    on.dom_holds = ("refused",)
+
+
 @case("encodings")
 def encodings(on: Stage) -> None:
     """Every content coding that a browser decodes, alone and one upon the other."""
