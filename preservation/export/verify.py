@@ -2010,7 +2010,7 @@ class Stamp(NamedTuple):
     imprint: bytes
     gen_time: datetime
     accuracy_s: int
-    """How far off that may be, in whole seconds; 0 if it doesn't say."""
+    """How far off that may be, in seconds, rounded up; 0 if it doesn't say."""
     statement: bytes
     """DER of the TSTInfo."""
     signer_digest: str
@@ -3179,10 +3179,11 @@ def read_stamp(response: bytes) -> Stamp:
 
 
 def accuracy_s(element: Der) -> int:
-    """RFC 3161 2.4.2: the whole seconds of an accuracy; what may follow is less than one."""
-    seconds = [part.number() for part in element.members()[:1] if part.tag == INTEGER]
+    """RFC 3161 2.4.2: an accuracy in seconds, rounded up; what may follow them is less than one."""
+    parts = element.members()
+    seconds = [part.number() for part in parts[:1] if part.tag == INTEGER]
     require(not any(number < 0 for number in seconds), "its accuracy is negative")
-    return sum(seconds)
+    return sum(seconds) + (len(parts) > len(seconds))
 
 
 def read_attributes(element: Der) -> dict[str, Der]:
