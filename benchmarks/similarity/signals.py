@@ -5,8 +5,9 @@ colours at a quarter), and at 2 and 4 megapixels in other formats. Bare decoding
 ``Image.open(file).load()``. Each file is measured several times, all steps in turn, and the median
 taken.
 
-Seen: JPEG 1.03 to 1.08 at 2 megapixels, 0.76 at 4, 0.46 at 8; at 4 megapixels WebP 0.71, HEIC 1.05, PNG
-1.09, AVIF 1.20. What is decoded without a draft leaves a tenth of its decoding for everything else.
+Seen: at 2 megapixels JPEG 1.09 (progressive 1.02), PNG 1.09, WebP 1.05, HEIC 1.09, AVIF 1.35; at 4 JPEG
+0.82, PNG 1.02, WebP 0.66, HEIC 1.05, AVIF 1.22. What is decoded without a draft leaves a tenth of its
+decoding for everything else.
 
     .venv/bin/python -m benchmarks.similarity.signals [--photos 8] [--work DIRECTORY] [--json]
 """
