@@ -270,6 +270,17 @@ def test_a_page_is_captured_if_and_only_if_nothing_that_counts_is_missing(kinds,
     assert (failure is None) == all(counted)
 
 
+@pytest.mark.parametrize("status", [200, 404])
+def test_what_we_broke_off_ourselves_is_no_fault_of_the_server_s(status):
+    cut = answer("http://h/a", status=status, truncated="disconnect")
+    ours = Failure(reason=Reason.TIMEOUT, error_class="gateway: deadline")
+    wanted = Wanted(url="http://h/a", kind="Image", is_referenced=True, answer=cut, refusal=ours)
+
+    line = line_of(wanted, None, None)
+
+    assert line.reason is (Reason.TIMEOUT if status == 200 else Reason.NOT_FOUND)
+
+
 @pytest.mark.parametrize(
     ("truncated", "reason", "status"),
     [("reset", Reason.TRUNCATED, 200), ("malformed", Reason.TRUNCATED, 200), ("disconnect", Reason.TIMEOUT, None)],

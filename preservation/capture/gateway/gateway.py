@@ -120,6 +120,10 @@ class Gateway:
         """Bytes that servers sent, TLS and headers included."""
         return self._bytes_received
 
+    def connection(self, number: int) -> Connection | None:
+        """The connection of that *number*, as the recording counts them."""
+        return next((c for c in self.connections if c.number == number), None)
+
     def last_connection(self, host: str, port: int) -> Connection | None:
         """The latest connection to *host* and *port*."""
         host = plain_host(host)

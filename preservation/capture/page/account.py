@@ -48,7 +48,7 @@ class Wanted:
     """What the browser got for it, as recorded."""
     doubt: Doubt | None = None
     refusal: Failure | None = None
-    """What the gateway says of a connection that never stood; the browser knows no more than that."""
+    """What the gateway says of a connection that never stood, or that it ended before the answer."""
 
     @property
     def counts(self) -> bool:
@@ -210,7 +210,7 @@ def _unproven(refetched: Refetched | None) -> Failure | None:
 
 
 def _missing_because(wanted: Wanted, refetched: Refetched | None) -> Failure:
-    """The server's word, then that of the transfer, then the gateway's, then the browser's; of a
+    """The server's word, then the gateway's, then that of the transfer, then the browser's; of a
     redirect that leads nowhere only the browser knows why.
     """
     if refetched is not None:
@@ -218,7 +218,7 @@ def _missing_because(wanted: Wanted, refetched: Refetched | None) -> Failure:
         return refetched.failure or by_answer or _UNKNOWN
     answer = wanted.answer
     if answer is not None and not is_redirect(answer) and (by_answer := _shortfall(answer)):
-        return by_answer
+        return wanted.refusal if wanted.refusal and by_answer.reason is Reason.TRUNCATED else by_answer
     if wanted.refusal is not None:
         return wanted.refusal
     if wanted.load is not None and wanted.load.error_text:

@@ -154,7 +154,9 @@ def _decode(attempt: PageAttempt) -> None:
     references = attempt.snapshot.references or ()
     attempt.wanted = wanted_by(attempt.traffic, references, attempt.joined)
     for one in attempt.wanted:
-        if one.load is not None and one.answer is None:
+        if one.answer is not None and one.answer.truncated == "disconnect":
+            one.refusal = connection_failure(attempt.tap.gateway.connection(one.answer.connection))
+        elif one.load is not None and one.answer is None:
             connection = _last_connection(attempt, one.load.last.url)
             if connection is not None and connection.connected_at is None:
                 one.refusal = connection_failure(connection)
