@@ -7,8 +7,8 @@ import zlib
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEAD, _TAIL = 8, 4
 """Bytes of a chunk before its data, length and type; and after them, the checksum."""
-_DEPTH_AND_COLOURS = slice(24, 26)
-_INTERLACED = 28
+_LAYOUT, _PLAIN_LAYOUT = slice(24, 29), b"\x08\x02\x00\x00\x00"
+"""Bit depth, colour type, compression, filter and interlace methods (11.2.2)."""
 _PLAIN = frozenset(b"IHDR PLTE IDAT gAMA cHRM sRGB iCCP sBIT bKGD hIST pHYs tIME tEXt cICP".split())
 _METADATA_IN_TEXT = (b"Raw profile type", b"XML:com.adobe.xmp")
 
@@ -17,9 +17,7 @@ def is_plain(content: bytes) -> bool:
     """Whether a PNG is whole, with every checksum (5.5) as its bytes ask for, and shows just its own
     pixels: 8 bits of red, green and blue each, in one pass, neither transparent nor turned by metadata.
     """
-    if content[: len(_SIGNATURE)] != _SIGNATURE or content[_DEPTH_AND_COLOURS] != b"\x08\x02":
-        return False
-    if content[_INTERLACED] != 0:
+    if not content.startswith(_SIGNATURE) or content[_LAYOUT] != _PLAIN_LAYOUT:
         return False
     view, place = memoryview(content), len(_SIGNATURE)
     while (start := place + _HEAD) <= len(content):

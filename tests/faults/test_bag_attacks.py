@@ -1026,15 +1026,19 @@ def test_an_item_that_the_proof_keeps_silent_about_is_found(scene, receipt):
     )
 
 
-def test_a_log_that_was_kept_refutes_a_receipt_of_another(scene, receipt, tmp_path):
-    (scene.trust / "kept.checkpoint").write_bytes(scene.model.batches[-1].note)
+def _proof_of_a_rewritten_log(scene, receipt: Path) -> Path:
+    """Rewrite the log with all its keys, and the receipt's proof by it."""
     scene.model.rewrite("items", claimed_title="another")
     scene.model.rebuild()
     document = json.loads((receipt / "receipt.json").read_bytes())
     forged = scene.model.proof_of_receipt(document, "submission-2")
     (receipt / "proof.json").write_bytes(canonical_json(forged))
+    return receipt / "proof.json"
 
-    case = _alone(scene, receipt / "proof.json")
+
+def test_a_log_that_was_kept_refutes_a_receipt_of_another(scene, receipt, tmp_path):
+    (scene.trust / "kept.checkpoint").write_bytes(scene.model.batches[-1].note)
+    case = _alone(scene, _proof_of_a_rewritten_log(scene, receipt))
 
     assert {f.rule for f in case.findings.values() if f.severity == "broken"} == {"receipt-fork"}
 
@@ -1050,13 +1054,7 @@ def test_a_receipt_of_a_log_rewritten_to_another_size_than_was_kept_is_not_calle
     (scene.trust / "a.consistency.jsonl").write_bytes(growth)
     assert _alone(scene, receipt / "proof.json").exit_code == 0
 
-    scene.model.rewrite("items", claimed_title="another")
-    scene.model.rebuild()
-    document = json.loads((receipt / "receipt.json").read_bytes())
-    forged = scene.model.proof_of_receipt(document, "submission-2")
-    (receipt / "proof.json").write_bytes(canonical_json(forged))
-
-    case = _alone(scene, receipt / "proof.json")
+    case = _alone(scene, _proof_of_a_rewritten_log(scene, receipt))
 
     gaps = {f.rule for f in case.findings.values() if f.severity == "gap"}
     assert (case.exit_code, gaps) == (4, {"remembered-checkpoint"})
