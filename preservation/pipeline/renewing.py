@@ -9,6 +9,7 @@ asks for.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import update
@@ -24,6 +25,11 @@ from preservation.pipeline.sealing.desk import Progress
 from preservation.settings import AuthoritySettings, Settings
 from preservation.state import open_database, schema
 from preservation.timestamp import AcceptedToken, Terms, stamp
+
+_WORTH_A_SEAL = timedelta(days=1)
+"""How much longer a token has to last: authorities whose certificates end seconds apart would
+otherwise cover one another by a seal a day.
+"""
 
 
 def renew_timestamps(settings: Settings, progress: Progress = lambda _: None) -> dict[str, Any]:
@@ -70,13 +76,13 @@ def _renewable(settings: Settings) -> list[HeldStamp]:
 
 
 def _somebody_lasts_longer(settings: Settings, due: Sequence[HeldStamp], progress: Progress) -> bool:
-    """Whether a token of today would outlast one that is due; asked for before a seal is made of it."""
+    """Whether a token of today would outlast one that is due by enough; asked before a seal is made."""
     log = CustodyLog(open_archive(settings), settings.log_origin)
     newest = log.read_checkpoint(log.checkpoint_sizes()[-1])
     first = min(stamp.token_not_after for stamp in due if stamp.token_not_after)
     for authority in settings.authorities:
         token = _trial(settings, authority, newest.body)
-        if token is not None and token.not_after > first:
+        if token is not None and token.not_after >= first + _WORTH_A_SEAL:
             return True
         ends = f"gives tokens until {token.not_after:%Y-%m-%d}" if token else "gives none now"
         progress(f"{authority.name} {ends}: no help")

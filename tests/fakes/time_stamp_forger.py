@@ -22,6 +22,8 @@ from rfc3161_client._rust import parse_timestamp_request
 TIME_STAMPING = (ExtendedKeyUsageOID.TIME_STAMPING,)
 _OIDS = {"sha1": "06052b0e03021a", "sha256": "0609608648016503040201", "md5": "06082a864886f70d0205"}
 _POLICY = bytes.fromhex("06052a03040506")
+_BEGAN = datetime.now(UTC)
+"""Certificates made for as many days end in the same second, however long a machine takes to make them."""
 
 
 def der(tag: int, *parts: bytes) -> bytes:
@@ -74,7 +76,6 @@ class Forger:
         (self.folder / "signer.pem").write_bytes(self.signer.public_bytes(Encoding.PEM))
 
     def _certificate(self, name, key, usage, *, ca, expired=False, serial=None, days=30):
-        now = datetime.now(UTC)
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{self.name}'s root")])
         builder = (
@@ -83,8 +84,8 @@ class Forger:
             .issuer_name(issuer)
             .public_key(key.public_key())
             .serial_number(serial or x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=60))
-            .not_valid_after(now - timedelta(days=1) if expired else now + timedelta(days=days))
+            .not_valid_before(_BEGAN - timedelta(days=60))
+            .not_valid_after(_BEGAN + timedelta(days=-1 if expired else days))
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
         )
         if usage is not None and usage[0]:

@@ -305,6 +305,16 @@ def test_what_expires_is_renewed_by_a_seal_as_soon_as_an_authority_lasts_longer(
     assert stamped.findings() == {}
 
 
+@pytest.mark.parametrize(("longer", "seals"), [(timedelta(seconds=1), 1), (timedelta(days=2), 2)])
+def test_a_seal_is_not_made_for_what_lasts_seconds_longer(stamped, longer, seals):
+    stamped.seal()
+    stamped.forgers["north"].replace_signer(days=(timedelta(days=30) + longer) / timedelta(days=1))
+
+    pipeline.renew_timestamps(stamped.settings)
+
+    assert len(list(stamped.store.keys("seals/"))) == seals
+
+
 @pytest.fixture
 def calendar():
     with calendar_server() as running:
