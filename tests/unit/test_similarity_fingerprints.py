@@ -12,10 +12,11 @@ import numpy as np
 import pdqhash
 import pillow_heif
 import pytest
-from PIL import Image
+from PIL import AvifImagePlugin, Image
 
 from preservation.errors import ProgramMissing
 from preservation.similarity import RADIUS_BITS, decoder_of, fingerprints_of, ineligibility
+from preservation.similarity.pictures import decoded
 from preservation.similarity.signals import Fingerprint
 from tests.fakes.media import film, film_of, picture
 
@@ -290,6 +291,38 @@ def test_a_large_png_of_too_few_pixels_is_refused_though_its_checksums_match(tmp
     )
 
     assert fingerprints_of(tmp_path / "p.png", "image/png").absence_reason == "unreadable"
+
+
+def test_a_large_plain_avif_is_what_pillow_makes_of_it(tmp_path):
+    path = saved(tmp_path / "p.avif", picture(2, 1307, 777), quality=90)
+    shown = saved(tmp_path / "p.bmp", Image.open(path).convert("RGB"))
+
+    taken, copied = pdqs(path, "image/avif"), pdqs(shown, "image/bmp")
+
+    assert {each.decoder.split()[0] for each in taken.values()} == {"pillow"}
+    assert taken.keys() == copied.keys()
+    assert max(bits_between(taken[view].value, copied[view].value) for view in copied) <= 4
+
+
+def test_a_large_avif_is_turned_as_its_metadata_say(tmp_path):
+    image = picture(2, 1307, 777)
+    upright = pdqs(saved(tmp_path / "p.avif", image.transpose(Image.Transpose.ROTATE_270), quality=90))
+    turned = pdqs(saved(tmp_path / "q.avif", image, exif=TURNED, quality=90))
+
+    assert bits_between(upright["whole"].value, turned["whole"].value) <= 6
+
+
+def test_the_shorter_way_into_an_avif_is_there_and_leaves_pillows_own_setting(tmp_path):
+    """Without that attribute of Pillow's the longer way is taken: it is right and costs a fifth more."""
+    usual = AvifImagePlugin.DEFAULT_MAX_THREADS
+    path = saved(tmp_path / "p.avif", picture(2, 1307, 777))
+
+    decoded(path)
+
+    with Image.open(path) as image:
+        content, *_ = image._decoder.get_frame(0)
+        assert content == image.convert("RGB").tobytes()
+    assert AvifImagePlugin.DEFAULT_MAX_THREADS == usual
 
 
 def see_through(image: Image.Image) -> Image.Image:
