@@ -12,11 +12,11 @@ and printed (PDF, MHTML). It is no part of the ratios.
 
     .venv/bin/python benchmarks/page_capture.py [--rounds 5]
 
-Seen on 2 cores beside other light work, against the bare visit: CPU 1.08 (small), 1.18 (gallery), 1.56
-(article), wall 1.03, 1.05, 1.23, memory 1.00, 1.00, 1.19 times; median of all pages CPU 1.18 (1.21 in
-another run), wall 1.05, memory 1.01. Beside the visit with the same views: CPU 1.02 to 1.08. The
-picture of the article alone costs half of its load: see docs/decisions/0006. Pages a minute with 3
-workers, each page stayed with for two seconds: 58 with a fresh browser each, 69 reused.
+Seen on 2 idle cores, against the bare visit: CPU 1.09 (small), 1.15 (gallery), 1.65 (article), wall
+1.03, 1.06, 1.20, memory 1.00, 1.00, 1.19 times; median of all pages CPU 1.15, wall 1.06, memory 1.00.
+Beside the visit with the same views: CPU 1.03 to 1.06. The picture of the article alone costs half of
+its load: see docs/decisions/0006. Pages a minute with 3 workers, each page stayed with for two
+seconds: 58 with a fresh browser each, 69 reused.
 """
 
 from __future__ import annotations

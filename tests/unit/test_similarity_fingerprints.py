@@ -322,7 +322,7 @@ def test_the_shorter_way_into_an_avif_is_there_and_leaves_pillows_own_setting(tm
     with Image.open(path) as image:
         content, *_ = image._decoder.get_frame(0)
         assert content == image.convert("RGB").tobytes()
-    assert AvifImagePlugin.DEFAULT_MAX_THREADS == usual
+    assert usual == AvifImagePlugin.DEFAULT_MAX_THREADS
 
 
 def see_through(image: Image.Image) -> Image.Image:
