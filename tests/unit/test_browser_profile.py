@@ -65,12 +65,15 @@ def test_a_profile_is_for_its_owner_alone(profile):
     assert profile.folder.stat().st_mode & 0o077 == 0
 
 
-def test_what_a_killed_process_left_is_removed_by_the_next_and_what_runs_stays(profile):
+def test_what_a_killed_process_left_is_removed_by_the_next_and_what_runs_stays(tmp_path, monkeypatch):
+    # Away from the place where browsers of other tests remove it first.
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    running = Profile()
     script = "from preservation.capture.browser.profile import Profile; print(Profile().folder)"
     left = subprocess.run(
         [sys.executable, "-c", script],
         cwd=Path(__file__).parents[2],
-        env={**os.environ, "TMPDIR": tempfile.gettempdir()},
+        env={**os.environ, "TMPDIR": str(tmp_path)},
         capture_output=True,
         text=True,
         check=True,
@@ -80,4 +83,5 @@ def test_what_a_killed_process_left_is_removed_by_the_next_and_what_runs_stays(p
     Profile().remove()
 
     assert not Path(left).exists()
-    assert profile.folder.exists()
+    assert running.folder.exists()
+    running.remove()
