@@ -46,7 +46,7 @@ def test_a_tool_that_spins_is_killed_with_all_that_it_started(tmp_path):
         while True: pass
     """
 
-    ended = run(tmp_path / "tool", program, timeout_s=1)
+    ended = run(tmp_path / "tool", program, timeout_s=5)
 
     assert (ended.was_killed, ended.exit_code) == (True, -signal.SIGKILL)
     assert await_end(int((tmp_path / "tool" / "stdout").read_text()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from preservation.recording.connections import connections_in
 from preservation.replay import sealed_item
 from preservation.replay.recordings import take_recording
 from tests.fakes.capture_attempts import Attempts
-from tests.fakes.own_home import OwnHome
+from tests.fakes.own_home import LIMITS, OwnHome
 from tests.fakes.page_visits import Site
 from tests.fakes.tls_authority import TestAuthority
 from tests.fakes.wire_site import Origin, WireSite
@@ -30,7 +31,8 @@ WHOLE = plain(_KIND[1], BEGINNING)
 
 
 def _work(home: Path, roots: Path, url: str) -> None:
-    own = OwnHome(home, capture_roots=roots)
+    """Wait for the rest of the film for longer than anybody takes to kill this."""
+    own = OwnHome(home, capture_roots=roots, limits=replace(LIMITS, idle_timeout_s=60))
     own.submit(url)
     own.capture()
 
@@ -67,13 +69,15 @@ def test_what_a_killed_worker_had_recorded_is_kept_and_the_item_is_tried_again(e
 
 
 def _await_tape(home: Path, size: int) -> None:
-    """Until the worker has recorded *size* bytes."""
-    give_up_at = time.monotonic() + 120
+    """Until the worker has recorded *size* bytes, and nothing more comes."""
+    give_up_at, seen = time.monotonic() + 120, 0
     while time.monotonic() < give_up_at:
         tapes = (home / "work" / "captures").glob("*/1/.aside/tape")
-        if any(tape.stat().st_size > size for tape in tapes):
+        recorded = max((tape.stat().st_size for tape in tapes), default=0)
+        if size < recorded == seen:
             return
-        time.sleep(0.05)
+        seen = recorded
+        time.sleep(1)
     pytest.fail("the worker recorded nothing")
 
 
