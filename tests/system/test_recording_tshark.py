@@ -12,6 +12,7 @@ import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -25,7 +26,7 @@ from tests.fakes.tls_streams import certificate, client_context, joined
 
 pytestmark = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark isn't installed")
 
-LARGE = os.urandom(300_000)
+LARGE = Random(1).randbytes(300_000)
 
 
 class _Handler(BaseHTTPRequestHandler):
