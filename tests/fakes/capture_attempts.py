@@ -21,7 +21,7 @@ QUICK = Limits(
     connect_timeout_s=3,
     idle_timeout_s=2,
     page_deadline_s=40,
-    post_deadline_s=20,
+    post_deadline_s=120,  # two tools one after the other, on a busy machine
     file_deadline_s=6,
     largest_object_bytes=1_000_000,
 )

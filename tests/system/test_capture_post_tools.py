@@ -11,14 +11,12 @@ import pytest
 from preservation.capture.post.gallery import GalleryJob, read_gallery
 from preservation.capture.post.segments import MOST_MISSING_SEGMENTS
 from preservation.model.vocabulary import Engine, Outcome, Reason, Role
-from tests.fakes.capture_attempts import QUICK, Attempts
+from tests.fakes.capture_attempts import Attempts
 from tests.fakes.fault_site import FaultSite, png
 from tests.fakes.raw_server import RawServer
 from tests.fakes.tls_authority import TestAuthority
 
 POST = Engine.POST
-PATIENT = replace(QUICK, post_deadline_s=120)
-"""Two tools one after the other, on a busy machine."""
 FILM = bytes(range(256)) * 12
 SEGMENTS = [FILM[:1000], FILM[1000:2000], FILM[2000:]]
 
@@ -42,7 +40,7 @@ def site():
 
 @pytest.fixture
 def attempt(tmp_path):
-    return Attempts(tmp_path, limits=PATIENT)
+    return Attempts(tmp_path)
 
 
 def responses(made) -> list[str]:
@@ -453,7 +451,7 @@ def test_gallery_dl_sends_nothing_for_an_address_that_it_does_not_know(site, att
 @pytest.mark.parametrize("kind", ["expired", "self-signed"])
 def test_a_post_of_a_platform_without_proof_is_kept_and_never_a_plain_success(kind, tmp_path):
     authority = TestAuthority(tmp_path / "authority")
-    attempt = Attempts(tmp_path, limits=PATIENT)
+    attempt = Attempts(tmp_path)
     attempt.settings = replace(attempt.settings, capture_roots=authority.root_pem)
     with RawServer(served(FILM, "video/mp4"), context=authority.server_context(kind)) as server:
         made = attempt(POST, server.url("/film.mp4", host="localhost"))
@@ -468,7 +466,7 @@ def test_a_post_of_a_platform_without_proof_is_kept_and_never_a_plain_success(ki
 
 def test_a_post_over_tls_is_on_record_in_plain(tmp_path):
     authority = TestAuthority(tmp_path / "authority")
-    attempt = Attempts(tmp_path, limits=PATIENT)
+    attempt = Attempts(tmp_path)
     attempt.settings = replace(attempt.settings, capture_roots=authority.root_pem)
     with RawServer(served(FILM, "video/mp4"), context=authority.server_context()) as server:
         url = server.url("/film.mp4", host="localhost")
