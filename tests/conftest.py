@@ -43,7 +43,7 @@ class Deployment:
             capture_output=True,
             text=True,
             env=self.environment,
-            timeout=300,
+            timeout=900,
         )
         if exit_code is not None:
             assert done.returncode == exit_code, f"{arguments}: {done.stdout}\n{done.stderr}"
