@@ -40,7 +40,7 @@ class ReplayViews:
     """What a page looks like in replay."""
 
     text: str
-    """``innerText`` of the main document's body (HTML 3.2.7)."""
+    """The visible text, as the visit's facts have it."""
     tiles: tuple[bytes, ...]
     """PNGs of the page from its top down, each of `TILE_PX` at most."""
     prints: Prints | None = None

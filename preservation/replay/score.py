@@ -52,7 +52,7 @@ class LiveViews:
     url: str
     """Where the visit began."""
     text: str | None
-    """``innerText`` of the main document's body, as the visit's facts have it."""
+    """The visible text, as the visit's facts have it."""
     tiles: tuple[bytes, ...]
     """PNGs of the page from its top down; none if it wasn't drawn."""
     requests: tuple[Request, ...]

@@ -64,6 +64,33 @@ def test_the_visible_text_is_utf_8_in_reading_order(plain):
     )
 
 
+def test_the_text_goes_on_in_shadow_trees_slots_and_frames_where_a_reader_reads_it(site, visit):
+    site.page("/inner", "<p>in a frame<p style='display:none'>unseen")
+    page = """<!doctype html><p>Before</p><my-card><b slot="t">title</b>Words <i>of
+      it</i><u slot="none">unslotted</u></my-card> and <my-tag>so</my-tag> on.<div style="display:none"><my-tag>
+      hidden</my-tag></div><table><tr><td>a<td><my-tag>b</my-tag><td>c</table><pre>x
+  <my-tag>y</my-tag></pre><iframe src="/inner"></iframe><iframe hidden srcdoc="hidden"></iframe><p>After<script>
+      const made = (name, html) => customElements.define(name, class extends HTMLElement {
+        connectedCallback() { this.attachShadow({mode: 'open'}).innerHTML = html; } });
+      made('my-card', '<style>h2 {color: red}</style><h2><slot name=t></slot></h2><div>Lead: <slot></slot></div>');
+      made('my-tag', '<a>[<slot></slot>]</a>'); </script>"""
+
+    seen = visit(site.page("/trees", page))
+
+    assert seen.snapshot.text == (
+        "Before\n\ntitle\nLead: Words of it\nand [so] on.\na\t[b]\tc\nx\n  [y]\nin a frame\n\nAfter"
+    )
+
+
+def test_the_text_of_a_frameset_is_that_of_its_frames(site, visit):
+    site.page("/left", "<p>on the left")
+    site.page("/right", "<p>on the right")
+
+    seen = visit(site.page("/set", "<frameset cols='50%,*'><frame src=/left><frame src=/right>"))
+
+    assert seen.snapshot.text == "on the left\non the right"
+
+
 def test_the_rendered_dom_holds_shadow_trees_open_and_closed(plain):
     dom = plain.views["rendered-dom"].read_text("utf-8")
 
@@ -112,6 +139,44 @@ def test_a_tall_page_is_kept_in_tiles_that_follow_each_other(tall):
         for y_px in range(view.y_px, view.y_px + view.size_px[1], 700):
             stripe = y_px // STRIPES_PX
             assert picture.getpixel((600, y_px - view.y_px)) == (stripe % 256, stripe * 7 % 256, 200)
+
+
+def test_what_is_drawn_only_near_the_view_is_read_and_drawn_and_the_document_left_as_it_was(site, visit):
+    parts = "".join(
+        f"<div class=part><p>part {number}</p><div style='height:900px;background:#123'></div></div>"
+        for number in range(12)
+    )
+    style = (
+        "body {margin: 0} .part {content-visibility: auto; contain-intrinsic-size: 900px}"
+        " .never {content-visibility: hidden; height: 10px}"
+    )
+    url = site.page(
+        "/skipped", f"<!doctype html><style>{style}</style>{parts}<div class=never>unseen</div>"
+    )
+
+    seen = visit(url)
+
+    assert seen.snapshot.text.split("\n\n") == [f"part {number}" for number in range(12)]
+    with Image.open(seen.views["screenshot"]) as picture:
+        dark = [y_px for y_px in range(picture.height) if picture.getpixel((600, y_px))[:3] == (17, 34, 51)]
+    assert len(dark) == 12 * 900
+    assert '<div class="part"><p>' in seen.views["rendered-dom"].read_text("utf-8")
+
+
+@pytest.mark.parametrize("style", ["direction: rtl", "writing-mode: vertical-rl"])
+def test_the_picture_of_a_wide_page_begins_where_its_reader_begins(style, site, visit):
+    aside = "<p style='position:absolute;left:-9999px'>aside</p>"
+    here = "<div style='width:60px;height:60px;background:#123'></div>"
+    url = site.page(
+        f"/wide-{len(style)}",
+        f"<!doctype html><html style='{style}'><body style='margin:0'>{here}{aside}",
+    )
+
+    seen = visit(url)
+
+    with Image.open(seen.views["screenshot"]) as picture:
+        assert picture.width == 4 * 1280
+        assert picture.getpixel((picture.width - 30, 30))[:3] == (17, 34, 51)
 
 
 def test_what_lies_too_far_down_to_be_drawn_is_said(site, visit):

@@ -6,8 +6,8 @@
   const LONGEST_TEXT = 20000000;
 
   // The document and every open shadow root in it.
-  const allRoots = () => {
-    const roots = [document];
+  const allRoots = (top = document) => {
+    const roots = [top];
     for (let at = 0; at < roots.length && roots.length < MOST_ROOTS; at++)
       for (const e of roots[at].querySelectorAll('*')) if (e.shadowRoot) roots.push(e.shadowRoot);
     return roots;
@@ -177,6 +177,74 @@
     found.each('[style]', e => e.style && found.urls(e.style.cssText, 'Image'));
   };
 
+  // Where a document's text goes on that `innerText` doesn't follow: shadow trees, what is put into
+  // their slots, and frames that its scripts may read; with all elements around them.
+  const isOpenFrame = e => /^i?frame$/.test(e.localName) && e.contentDocument?.body?.hasChildNodes();
+  const passages = top => {
+    const found = new Set();
+    for (const root of allRoots(top))
+      for (const e of root.querySelectorAll('*'))
+        if (e.shadowRoot || isOpenFrame(e) || (root !== top && e.localName === 'slot'))
+          for (let up = e; up && !found.has(up); up = up.parentElement || up.getRootNode().host) found.add(up);
+    return found;
+  };
+  const isDrawn = (e, style) => style.display === 'contents' || e.checkVisibility();
+
+  // HTML 3.2.7, the innerText getter, in the flat tree: strings, and numbers of line breaks required.
+  class Words {
+    constructor(top) {
+      this.items = [];
+      this.passages = passages(top);
+    }
+
+    visit(node, style, depth) {
+      if (node.nodeType === Node.TEXT_NODE && style.visibility === 'visible')
+        this.items.push(/pre|break/.test(style.whiteSpace) ? node.data : node.data.replace(/\s+/g, ' '));
+      if (node.nodeType === Node.ELEMENT_NODE) this.element(node, depth);
+    }
+
+    element(e, depth) {
+      const style = getComputedStyle(e);
+      if (!isDrawn(e, style)) return;
+      const isInline = /^(inline|contents|table-cell|ruby)/.test(style.display);
+      const breaks = e.localName === 'p' ? 2 : isInline ? 0 : 1;
+      this.items.push(breaks);
+      if (e.localName === 'br') this.items.push('\n');
+      else if (!this.passages.has(e) || depth > DEEPEST) this.items.push(e.innerText ?? e.textContent);
+      else if (isOpenFrame(e)) this.items.push(1, e.offsetWidth > 1 ? shownText(e.contentDocument) : '', 1);
+      else for (const node of within(e)) this.visit(node, style, depth + 1);
+      if (style.display === 'table-cell' && e.nextElementSibling) this.items.push('\t');
+      this.items.push(breaks);
+    }
+
+    get text() {
+      let text = '', breaks = 0;
+      for (const item of this.items.filter(item => item !== '')) {
+        if (typeof item === 'number') breaks = Math.max(breaks, item);
+        else if (breaks && !item.trim()) continue;
+        else {
+          text = breaks ? text.trimEnd() + '\n'.repeat(text.trim() && breaks) + item.trimStart() : text + item;
+          breaks = 0;
+        }
+      }
+      return text.trim();
+    }
+  }
+  const DEEPEST = 500;
+  const within = e => {
+    const given = e.localName === 'slot' ? e.assignedNodes() : [];
+    return given.length ? given : (e.shadowRoot || e).childNodes;
+  };
+
+  // What a reader can read of a document, its shadow trees and the frames in it.
+  const shownText = top => {
+    if (!top?.body) return top?.documentElement?.textContent || '';
+    const words = new Words(top);
+    if (!words.passages.size) return top.body.innerText;
+    words.element(top.body, 0);
+    return words.text;
+  };
+
   return {
     // References as [absolute URL, kind], and the stylesheets that no script may read (CORS).
     references() {
@@ -199,7 +267,7 @@
     facts() {
       const root = document.documentElement;
       const isVisible = e => e.getClientRects().length > 0 && getComputedStyle(e).visibility !== 'hidden';
-      const text = document.body ? document.body.innerText : root?.textContent || '';
+      const text = shownText(document);
       return {
         title: document.title.slice(0, 2000),
         language: (root?.lang || '').slice(0, 100),

@@ -169,11 +169,13 @@ def pictures_of(driver: Driver, layout: dict[str, Any]) -> Iterator[tuple[int, b
     Raises:
         DevToolsFault: One could not be had.
     """
-    size = layout["cssContentSize"]
+    size, view = layout["cssContentSize"], layout["cssLayoutViewport"]
     width = max(1, min(int(size["width"]), WIDEST_PX))
+    # A page from right to left begins at its right edge, and so does what its reader sees of it.
+    x_px = max(0, min(view["pageX"] + view["clientWidth"], int(size["width"])) - width)
     height = max(1, min(int(size["height"]), TALLEST_PX))
     for y_px in range(0, height, TILE_PX):
-        clip = {"x": 0, "y": y_px, "width": width, "height": min(TILE_PX, height - y_px), "scale": 1}
+        clip = {"x": x_px, "y": y_px, "width": width, "height": min(TILE_PX, height - y_px), "scale": 1}
         picture = driver.call(
             "Page.captureScreenshot",
             {
