@@ -73,6 +73,24 @@ def test_a_page_that_leads_on_to_a_file_is_still_a_page(site, visit):
     assert [line["url"] for line in seen.lines("downloads")] == [site.url("/octet")]
 
 
+def test_nothing_waits_for_a_name_and_a_password(site, visit):
+    asks = {"WWW-Authenticate": 'Basic realm="staff"'}
+    for path in ("/asks", "/asks.png", "/asks.css", "/asks.json"):
+        site.page(path, "Who is there?", status=401, headers=asks)
+    parts = "<link rel=stylesheet href=/asks.css><img src=/asks.png><iframe src=/asks></iframe>"
+    page = f"{parts}<p id=p><script>fetch('/asks.json').then(answer => p.textContent = answer.status)</script>"
+
+    seen = visit(site.page("/with-asking-parts", page))
+    alone = visit(site.url("/asks"))
+
+    assert seen.record["is_loaded"]
+    assert seen.record["behaviours"]["bounds_reached"] == []
+    assert "401" in seen.snapshot.text
+    assert all(load.is_over and load.last.status for load in seen.traffic.loads.values())
+    assert alone.snapshot.text == "Who is there?"
+    assert "screenshot" in alone.views
+
+
 @pytest.mark.parametrize("status", [404, 410, 500])
 def test_the_page_of_a_refusal_is_looked_at(status, site, visit):
     seen = visit(site.page(f"/refused-{status}", "<title>No</title><p>Not here.", status=status))

@@ -13,6 +13,10 @@ _PREFIX = "preserve-profile-"
 _GRACE_S = 5
 _MOST_KEY_LOG_BYTES = 64 << 20
 _LAST_WORDS_BYTES = 500
+_LOCAL_STATE = '{"auth": {"schemes": ""}}'
+"""Chromium's own file of settings: it knows no way to log in (RFC 9110 11), and so shows a 401 like any
+other answer. By itself it opens a window that asks for a name, and lets the page wait for it for ever.
+"""
 
 
 class Profile:
@@ -28,6 +32,7 @@ class Profile:
         self.folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
         self.key_log = self.folder / "keys.log"
         self.errors = self.folder / "stderr"
+        (self.folder / "Local State").write_text(_LOCAL_STATE)
         self._key_log = _made(self.key_log)
         self._errors = _made(self.errors)
         self._keys_begin = 0

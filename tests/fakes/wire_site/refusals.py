@@ -76,7 +76,19 @@ def statuses_in_page(on: Stage) -> None:
     on.is_partly_held()
 
 
-@family("page-status", "404", "410", "429", "451", "503")
+@family("asks-who-is-there", "basic", "digest", "negotiate")
+def asks_who_is_there(on: Stage, member: str) -> None:
+    """Parts of a page that are only for those who log in (RFC 9110 11.6.1)."""
+    field = ("WWW-Authenticate", f'{member.title()} realm="staff", nonce="1"')
+    asking = plain("text/html", b"Who is there?", field, status="401 Unauthorized")
+    picture, style, frame = (
+        on.missing(path, asking, Reason.LOGIN_WALL, is_partial=True) for path in ("a.png", "b.css", "c")
+    )
+    on.page(f'<link rel="stylesheet" href="{style}"><img src="{picture}"><iframe src="{frame}"></iframe>')
+    on.is_partly_held()
+
+
+@family("page-status", "401", "404", "410", "429", "451", "503")
 def page_status(on: Stage, member: str) -> None:
     """Every refusal of a page: its reason, and the answer on record."""
     status = next(status for status in STATUSES if status.startswith(member))
