@@ -55,6 +55,29 @@ def test_a_file_in_the_place_of_a_page_is_told_at_once(name, site, visit):
     assert seen.snapshot.views == ()
 
 
+@pytest.mark.parametrize(
+    "stated",
+    ["text/html, text/html", "text/html,charset=utf-8", "Text/HTML charset=utf-8", "html", "*/*",
+     "unknown/unknown", "image/png, text/html"],
+)  # fmt: skip
+def test_a_page_whose_server_states_its_type_in_odd_words_is_a_page(stated, site, visit):
+    url = site.put("/oddly-stated", b"<!doctype html><p>Words.", stated)
+
+    seen = visit(url)
+
+    assert seen.traffic.not_a_page is None
+    assert seen.snapshot.text == "Words."
+
+
+def test_a_page_whose_server_states_its_type_twice_is_a_page(site, visit):
+    url = site.page("/twice", "<p>Words.", headers={"content-type": "text/html"})
+
+    seen = visit(url)
+
+    assert seen.traffic.not_a_page is None
+    assert seen.snapshot.text == "Words."
+
+
 def test_a_film_in_the_place_of_a_page_is_told(site, visit, tmp_path):
     seen = visit(site.put("/film.mp4", film(tmp_path), "video/mp4"))
 

@@ -7,6 +7,7 @@ is known from the recording alone.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,6 +26,10 @@ PAGE_TYPES = frozenset({
     "text/html", "application/xhtml+xml", "text/xml", "application/xml", "text/plain", "",
 })  # fmt: skip
 """Media types that a main document may have; anything else is a file."""
+
+_MEDIA_TYPES = re.compile(r"(?:^|[,\n])[ \t]*([^\s/;,(]+/[^\s/;,(]+)")
+"""In a Content-Type, whose twins DevTools gives as lines of one value."""
+_UNKNOWN_TYPES = frozenset({"*/*", "application/unknown", "unknown/unknown"})
 
 MOST_LOADS = 20_000
 """What a page loads beyond this isn't looked at any more; the recording has it."""
@@ -232,11 +237,19 @@ def foreign_type(response: dict[str, Any]) -> str | None:
     What the server says counts as well as what Chromium makes of the first bytes.
     """
     fields = {name.lower(): value for name, value in response["headers"].items()}
-    said = fields.get("content-type", "").partition(";")[0].strip().lower()
+    said = _stated_type(fields.get("content-type", ""))
     sniffed = str(response.get("mimeType", "")).lower()
     if fields.get("content-disposition", "").strip().lower().startswith("attachment"):
         return said or sniffed or "a download"
     return next((kind for kind in (sniffed, said) if kind not in PAGE_TYPES), None)
+
+
+def _stated_type(value: str) -> str:
+    """The media type of a Content-Type as Chromium reads it: the last one that is one; empty if that
+    means that nobody knows, or if there is none. Chromium then goes by the first bytes.
+    """
+    types = _MEDIA_TYPES.findall(value.lower())
+    return types[-1] if types and types[-1] not in _UNKNOWN_TYPES else ""
 
 
 def _plain(url: str) -> str:
