@@ -45,7 +45,8 @@ EXPECTED = {
     "Refresh": {"/next", "/after?a=1;b"},
     "Manifest": {"/app.webmanifest"},
     "Script": {"/module.js"},
-    "Font": {"/early.woff2", "/style/font.woff2", "/style/font.ttf"},
+    "Preload": {"/early.woff2", "/pre-1x.png", "/pre-2x.png"},
+    "Font": {"/style/font.woff2", "/style/font.ttf"},
     "Media": {"/film.mp4", "/live.m3u8", "/sound.mp3"},
     "TextTrack": {"/words.vtt"},
     "Other": {"/thing.bin", "/embedded.bin"},
@@ -53,7 +54,7 @@ EXPECTED = {
         "/later.png", "/later-1.png", "/later-2.png", "/later-wall.jpg", "/without-script.png",
     },
     "Image": {
-        "/icon.png", "/touch.png", "/pre-1x.png", "/pre-2x.png", "/narrow.png", "/a%20b.png", "/set-1.png", "/set-2.png",
+        "/icon.png", "/touch.png", "/narrow.png", "/a%20b.png", "/set-1.png", "/set-2.png",
         "/wall.png", "/a.png", "/w-300.png", "/w-600.png", "/w-900.png", "/fallback.png", "/comma,inside.png",
         "/wide.webp", "/pic.png", "/inline.png", "/poster.png", "/sprite.svg", "/drawn.png", "/button.png",
         "/in-srcdoc.png", "/shadow.png", "/shadow-sheet.png", "/constructed.png", "/style/from-sheet.png",

@@ -53,7 +53,9 @@ class Wanted:
     @property
     def counts(self) -> bool:
         """Whether the page is incomplete without it."""
-        return (self.is_referenced and self.kind not in UNCOUNTED_KINDS) or self.kind in COUNTED_TYPES
+        is_announced = self.load is not None and self.load.is_preload
+        is_part = self.kind in COUNTED_TYPES and not is_announced
+        return (self.is_referenced and self.kind not in UNCOUNTED_KINDS) or is_part
 
     @property
     def is_held(self) -> bool:
@@ -108,9 +110,9 @@ def wanted_by(
             known.load, known.answer, known.doubt = entry.load, entry.answer, entry.doubt
     for url, kind in (*references, *_refreshes(traffic)):
         plain = without_credentials(without_fragment(url))
-        entry = account.setdefault(plain, Wanted(url=plain, kind=kind, is_referenced=True))
-        entry.is_referenced = True
-        entry.kind = kind if entry.kind == "Icon" else entry.kind
+        entry = account.setdefault(plain, Wanted(url=plain, kind=kind, is_referenced=False))
+        entry.is_referenced = entry.is_referenced or kind not in UNCOUNTED_KINDS
+        entry.kind = kind if entry.kind in {"Icon", *UNCOUNTED_KINDS} else entry.kind
     return list(account.values())
 
 

@@ -89,10 +89,6 @@
   };
 
   // HTML 4.6.7, link types; of the others nothing is loaded.
-  const PRELOADED = {
-    image: 'Image', font: 'Font', script: 'Script', style: 'Stylesheet', track: 'TextTrack',
-    video: 'Media', audio: 'Media', document: 'Document', fetch: 'Fetch',
-  };
   const LINKED = [
     [/^stylesheet$/, 'Stylesheet'],
     [/^(icon|apple-touch-icon(-precomposed)?|mask-icon)$/, 'Image'],
@@ -100,14 +96,16 @@
     [/^modulepreload$/, 'Script'],
   ];
   const LATER = /^[\d.]+\s*[;,\s]\s*(?:url\s*=\s*)?(?:["']([^"']*)|(.*))/is;
+  // A style sheet that isn't waited for is announced, and made one once it is there.
+  const becomesStyle = e => /^style$/i.test(value(e, 'as')) && e.hasAttribute('onload');
   const inHead = found => {
     found.each('link[rel][href]', e => {
       const rels = value(e, 'rel').toLowerCase().split(/\s+/);
       const known = LINKED.find(([pattern]) => rels.some(rel => pattern.test(rel)));
       if (known) found.add(value(e, 'href'), known[1]);
-      else if (rels.includes('preload')) found.add(value(e, 'href'), PRELOADED[value(e, 'as').toLowerCase()] || 'Other');
+      else if (rels.includes('preload')) found.add(value(e, 'href'), becomesStyle(e) ? 'Stylesheet' : 'Preload');
     });
-    found.each('link[imagesrcset]', e => found.candidates(value(e, 'imagesrcset'), 'Image'));
+    found.each('link[imagesrcset]', e => found.candidates(value(e, 'imagesrcset'), 'Preload'));
     found.each('meta[content]', e => {
       const name = (value(e, 'property') || value(e, 'name')).toLowerCase();
       if (/^(og:image(:url|:secure_url)?|twitter:image(:src)?)$/.test(name)) found.add(value(e, 'content'), 'MetaImage');

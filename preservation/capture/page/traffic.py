@@ -57,6 +57,8 @@ class Load:
     request_id: str
     resource_type: str
     frame_id: str | None
+    is_preload: bool = False
+    """Whether the page only announced that it may need it (`rel=preload`)."""
     hops: list[Hop] = field(default_factory=list)
     is_over: bool = False
     error_text: str | None = None
@@ -176,6 +178,7 @@ class Traffic:
                 request_id=event["requestId"],
                 resource_type=event.get("type", "Other"),
                 frame_id=event.get("frameId"),
+                is_preload=bool(event.get("request", {}).get("isLinkPreload")),
             ),
         )
 

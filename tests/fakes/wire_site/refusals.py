@@ -76,6 +76,35 @@ def statuses_in_page(on: Stage) -> None:
     on.is_partly_held()
 
 
+@case("preloads-in-vain")
+def preloads_in_vain(on: Stage) -> None:
+    """What a page says that it may need, and then doesn't: no reader misses it."""
+    kinds = {"a.png": "image", "b.woff2": "font", "c.css": "style", "d.js": "script", "e.json": "fetch"}
+    links = (
+        f'<link rel="preload" as="{kind}" crossorigin href="{on.missing(path, gone, Reason.NOT_FOUND)}">'
+        for gone in [_refusal("404 Not Found")]
+        for path, kind in kinds.items()
+    )
+    on.page("<p>words", head="".join(links))
+
+
+@case("preloads-and-needs")
+def preloads_and_needs(on: Stage) -> None:
+    """What a page announces and then consists of counts."""
+    url = on.missing("a.png", _refusal("404 Not Found"), Reason.NOT_FOUND)
+    on.page(f'<p>words<img src="{url}">', head=f'<link rel="preload" as="image" href="{url}">')
+    on.is_partly_held()
+
+
+@case("style-that-comes-late")
+def style_that_comes_late(on: Stage) -> None:
+    """A style sheet that is announced and becomes one when it is there, which it never is."""
+    url = on.missing("a.css", _refusal("404 Not Found"), Reason.NOT_FOUND)
+    late = f"""<link rel="preload" as="style" href="{url}" onload="this.rel = 'stylesheet'">"""
+    on.page("<p>words", head=late)
+    on.is_partly_held()
+
+
 @family("asks-who-is-there", "basic", "digest", "negotiate")
 def asks_who_is_there(on: Stage, member: str) -> None:
     """Parts of a page that are only for those who log in (RFC 9110 11.6.1)."""
