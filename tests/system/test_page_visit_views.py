@@ -141,7 +141,9 @@ def test_a_tall_page_is_kept_in_tiles_that_follow_each_other(tall):
             assert picture.getpixel((600, y_px - view.y_px)) == (stripe % 256, stripe * 7 % 256, 200)
 
 
-def test_what_is_drawn_only_near_the_view_is_read_and_drawn_and_the_document_left_as_it_was(site, visit):
+def test_what_is_drawn_only_near_the_view_is_read_and_drawn_and_the_document_left_as_it_was(
+    site, visit
+):
     parts = "".join(
         f"<div class=part><p>part {number}</p><div style='height:900px;background:#123'></div></div>"
         for number in range(12)
@@ -158,7 +160,9 @@ def test_what_is_drawn_only_near_the_view_is_read_and_drawn_and_the_document_lef
 
     assert seen.snapshot.text.split("\n\n") == [f"part {number}" for number in range(12)]
     with Image.open(seen.views["screenshot"]) as picture:
-        dark = [y_px for y_px in range(picture.height) if picture.getpixel((600, y_px))[:3] == (17, 34, 51)]
+        dark = [
+            y_px for y_px in range(picture.height) if picture.getpixel((600, y_px))[:3] == (17, 34, 51)
+        ]
     assert len(dark) == 12 * 900
     assert '<div class="part"><p>' in seen.views["rendered-dom"].read_text("utf-8")
 

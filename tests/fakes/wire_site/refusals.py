@@ -113,7 +113,9 @@ def asks_who_is_there(on: Stage, member: str) -> None:
     picture, style, frame = (
         on.missing(path, asking, Reason.LOGIN_WALL, is_partial=True) for path in ("a.png", "b.css", "c")
     )
-    on.page(f'<link rel="stylesheet" href="{style}"><img src="{picture}"><iframe src="{frame}"></iframe>')
+    on.page(
+        f'<link rel="stylesheet" href="{style}"><img src="{picture}"><iframe src="{frame}"></iframe>'
+    )
     on.is_partly_held()
 
 
