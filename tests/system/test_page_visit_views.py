@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import time
 
 import pytest
 from PIL import Image
 
 from tests.fakes.fault_site import ARABIC, png
 from tests.fakes.page_visits import Site, Visitor
+from tests.fakes.raw_server import RawServer
 
 PLAIN = f"""<!doctype html><html lang="ar" dir="rtl"><head><meta charset="utf-8"><title>{ARABIC}</title></head>
 <body><p>{ARABIC}</p><p>שלום \N{WAVING HAND SIGN}</p><img src="/a.png"><p hidden>unseen</p><div id="open"></div><div id="shut"></div>
@@ -181,6 +183,38 @@ def test_the_picture_of_a_wide_page_begins_where_its_reader_begins(style, site, 
     with Image.open(seen.views["screenshot"]) as picture:
         assert picture.width == 4 * 1280
         assert picture.getpixel((picture.width - 30, 30))[:3] == (17, 34, 51)
+
+
+@pytest.mark.parametrize("begun", ["", "<", "<!doctype html><html><head><title>Ti"])
+def test_of_a_document_that_breaks_off_before_its_body_no_picture_is_waited_for(begun, visit):
+    head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 5000\r\n\r\n"
+
+    with RawServer(f"{head}{begun}".encode()) as server:
+        began_at_s = time.monotonic()
+        seen = visit(server.url())
+        took_s = time.monotonic() - began_at_s
+
+    assert [str(fault) for fault in seen.snapshot.faults] == [
+        "screenshot: the document broke off before its body: there is nothing to draw"
+    ]
+    assert took_s < 12
+
+
+@pytest.mark.parametrize(
+    ("kind", "begun"),
+    [
+        ("text/html", "<!doctype html><body style='margin:0;background:#123'>"),
+        ("text/xml", "<svg xmlns='http://www.w3.org/2000/svg'><rect width='99' height='99' fill='#123'/>"),
+    ],
+)
+def test_of_a_document_that_breaks_off_later_a_picture_is_taken(kind, begun, visit):
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: 5000\r\n\r\n"
+
+    with RawServer(f"{head}{begun}".encode()) as server:
+        seen = visit(server.url())
+
+    with Image.open(seen.views["screenshot"]) as picture:
+        assert picture.getpixel((30, 30))[:3] == (17, 34, 51)
 
 
 def test_what_lies_too_far_down_to_be_drawn_is_said(site, visit):

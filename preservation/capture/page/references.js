@@ -261,6 +261,12 @@
       return {facts: this.facts(), references: this.references()};
     },
 
+    // Whether there is anything to draw: of HTML that has no body yet Chromium makes no first frame.
+    isDrawable() {
+      const root = document.documentElement;
+      return document.readyState !== 'loading' || Boolean(root && (document.body || root.localName !== 'html'));
+    },
+
     // What the document says of itself, its visible text included.
     facts() {
       const root = document.documentElement;

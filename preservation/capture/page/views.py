@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from preservation import clock
 from preservation.capture.browser.devtools import BrowserGone, DevToolsFault
 from preservation.capture.page.driver import Driver, Frame
 from preservation.capture.page.frames import Found, references_in
@@ -30,6 +31,8 @@ TALLEST_PX = 100_000
 """What lies further down isn't drawn; the view's fault says so."""
 WIDEST_PX = 4 * VIEWPORT_PX[0]
 _PICTURE_S = 20.0
+_BODY_S = 1.0
+_TICK_S = 0.1
 _BROWSER_ENDED = "the browser ended"
 
 
@@ -138,6 +141,8 @@ class Photographer:
         self._keep("rendered-dom", Role.RENDERED_DOM, "text/html; charset=utf-8", content.encode())
 
     def _take_pictures(self) -> None:
+        if not self._has_body():
+            raise DevToolsFault("the document broke off before its body: there is nothing to draw")
         self.layout = self.layout or self._driver.call("Page.getLayoutMetrics")
         for y_px, picture in pictures_of(self._driver, self.layout):
             name = f"screenshot-{y_px}" if y_px else "screenshot"
@@ -146,6 +151,15 @@ class Photographer:
         if height > TALLEST_PX:
             reason = f"the page is {height} px tall; drawn are the first {TALLEST_PX}"
             self.faults.append(ViewFault("screenshot", reason))
+
+    def _has_body(self) -> bool:
+        """Whether what came of the document can be drawn; what is being read now gets a moment."""
+        give_up_at = clock.monotonic_s() + _BODY_S
+        while not self._driver.evaluate(call(REFERENCES, "isDrawable"), self._frames[0]):
+            if clock.monotonic_s() >= give_up_at:
+                return False
+            self._driver.rest(_TICK_S)
+        return True
 
     def _keep(self, name: str, role: Role, content_type: str, content: bytes, *, y_px: int = 0) -> None:
         path = self._folder / name
