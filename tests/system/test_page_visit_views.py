@@ -204,7 +204,10 @@ def test_of_a_document_that_breaks_off_before_its_body_no_picture_is_waited_for(
     ("kind", "begun"),
     [
         ("text/html", "<!doctype html><body style='margin:0;background:#123'>"),
-        ("text/xml", "<svg xmlns='http://www.w3.org/2000/svg'><rect width='99' height='99' fill='#123'/>"),
+        (
+            "text/xml",
+            "<svg xmlns='http://www.w3.org/2000/svg'><rect width='99' height='99' fill='#123'/>",
+        ),
     ],
 )
 def test_of_a_document_that_breaks_off_later_a_picture_is_taken(kind, begun, visit):

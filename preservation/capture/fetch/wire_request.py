@@ -15,7 +15,8 @@ from preservation.capture.outcomes import PART_ALONE, Failure
 from preservation.model.routes import authority_of, host_and_port, url_fault, without_credentials
 from preservation.model.vocabulary import Reason
 
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+"""Statuses whose Location is followed (Fetch 2.2.6, redirect status)."""
 _PRINTABLE_ASCII = "".join(map(chr, range(0x21, 0x7F)))
 _SECRETS = frozenset({"cookie", "authorization"})
 
@@ -166,7 +167,7 @@ def without_fragment(url: str) -> str:
 def redirect_target(exchange: Exchange) -> str | None:
     """Where *exchange* redirects to, as an absolute URL; None if it doesn't."""
     location = header(exchange.response_headers, "location")
-    if exchange.status not in _REDIRECTS or not location:
+    if exchange.status not in REDIRECTS or not location:
         return None
     # Servers send raw UTF-8; http.client hands it over as Latin-1.
     plain = quote(location.strip().encode("latin-1", "replace"), safe=_PRINTABLE_ASCII)

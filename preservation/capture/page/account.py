@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from preservation.capture.evidence import header
 from preservation.capture.fetch.resuming import is_part
-from preservation.capture.fetch.wire_request import without_fragment
+from preservation.capture.fetch.wire_request import REDIRECTS, without_fragment
 from preservation.capture.outcomes import PART_ALONE, Failure, net_error_failure, status_failure
 from preservation.capture.page.join import Doubt, Joined
 from preservation.capture.page.refresh import refresh_target
@@ -29,6 +30,9 @@ UNCOUNTED_KINDS = frozenset({"MetaImage", "Preload", "Prefetch", "Manifest", "Re
 """What a page names for others than its reader, or for later: fetched, but no page is incomplete
 without it.
 """
+
+_SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):")
+"""RFC 3986 3.1."""
 
 NOT_FETCHED_AGAIN = frozenset(
     {"EventSource", "WebSocket", "Ping", "Preflight", "CSPViolationReport", "Prefetch"}
@@ -90,9 +94,25 @@ def is_whole(exchange: RecordedExchange | None) -> bool:
 
 
 def is_redirect(exchange: RecordedExchange) -> bool:
-    """Whether *exchange* leads elsewhere (RFC 9110 15.4)."""
+    """Whether *exchange* leads elsewhere, as browsers see it (Fetch 2.2.6, redirect status)."""
+    return exchange.status in REDIRECTS and bool(_location(exchange))
+
+
+def leads_out(exchange: RecordedExchange | None) -> Failure | None:
+    """Why nobody follows *exchange*: it leads to an app or the like, and to no place on the web."""
+    if exchange is None or not is_redirect(exchange):
+        return None
+    scheme = _SCHEME.match(_location(exchange))
+    if scheme is None or scheme[1].lower() in {"http", "https"}:
+        return None
+    return Failure(
+        reason=Reason.UNSUPPORTED_SITE, error_class="RedirectTarget", detail=_location(exchange)[:2000]
+    )
+
+
+def _location(exchange: RecordedExchange) -> str:
     fields = exchange.response.fields if exchange.response is not None else ()
-    return 300 <= (exchange.status or 0) < 400 and header(fields, "location") is not None
+    return (header(fields, "location") or "").strip()
 
 
 def wanted_by(
@@ -223,6 +243,8 @@ def _missing_because(wanted: Wanted, refetched: Refetched | None) -> Failure:
         return wanted.refusal if wanted.refusal and by_answer.reason is Reason.TRUNCATED else by_answer
     if wanted.refusal is not None:
         return wanted.refusal
+    if led_out := leads_out(answer):
+        return led_out
     if wanted.load is not None and wanted.load.error_text:
         return net_error_failure(wanted.load.error_text)
     return _UNKNOWN

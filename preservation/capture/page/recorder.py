@@ -38,7 +38,7 @@ from preservation.capture.outcomes import (
     net_error_failure,
     status_failure,
 )
-from preservation.capture.page.account import Wanted, is_redirect, wanted_by
+from preservation.capture.page.account import Wanted, is_redirect, leads_out, wanted_by
 from preservation.capture.page.attempt import PageAttempt
 from preservation.capture.page.join import join
 from preservation.capture.page.keeping import keep_all
@@ -187,7 +187,7 @@ def _main_failure(attempt: PageAttempt) -> Failure | None:
         return by_status
     if main.error_text is not None:
         seen = connection_failure(_last_connection(attempt, main.last.url))
-        return seen or _broken_off(answer, net_error_failure(main.error_text))
+        return seen or leads_out(answer) or _broken_off(answer, net_error_failure(main.error_text))
     if attempt.traffic.committed is None or not main.is_over:
         return Failure(
             reason=Reason.TIMEOUT, error_class="Deadline", detail="the page did not end in time"

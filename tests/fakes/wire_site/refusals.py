@@ -137,6 +137,30 @@ def redirect_loop(on: Stage, member: Engine) -> None:
     on.fails(Reason.REDIRECT_LOOP)
 
 
+_ASTRAY = {
+    "nowhere": ("302 Found", ""),
+    "choices": ("300 Multiple Choices", "elsewhere"),
+    "proxy": ("305 Use Proxy", "elsewhere"),
+    "unchanged": ("304 Not Modified", "elsewhere"),
+    "app": ("302 Found", "intent://post/1#Intent;scheme=app;end"),
+    "mail": ("301 Moved Permanently", "mailto:desk@site.example"),
+}
+
+
+@family("page-led-astray", *_ASTRAY)
+def page_led_astray(on: Stage, member: str) -> None:
+    """A Location that no browser follows: the answer that has it isn't the page."""
+    status, location = _ASTRAY[member]
+    reason = Reason.UNSUPPORTED_SITE if member in {"app", "mail"} else Reason.SERVER_ERROR
+    body = b"" if member == "unchanged" else b"<p>Go on."
+    on.serve("elsewhere", html("<p>nobody goes there"))
+    answer = plain("text/html", body, ("Location", location), status=status)
+    if not body:
+        answer = Answer(head=head_of(status, ("Location", location)))
+    on.start = on.missing("", answer, reason)
+    on.fails(reason)
+
+
 @case("loop-until-cookie")
 def loop_until_cookie(on: Stage) -> None:
     """A page that leads to itself until it sees the cookie that it set."""
