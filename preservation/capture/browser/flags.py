@@ -12,6 +12,7 @@ _FEATURES_OFF = (
     "HttpsFirstBalancedModeAutoEnable",
     "HttpsUpgrades",
     "InterestFeedContentSuggestions",
+    "IsolateSandboxedIframes",
     "LocalNetworkAccessChecks",
     "MediaRouter",
     "NetworkTimeServiceQuerying",
@@ -24,6 +25,9 @@ _FEATURES_OFF = (
     "WebUIOmniboxPopup",
 )
 """What calls home, changes the URL that was asked for, or fetches and draws what nobody looks at.
+
+Sandboxed frames of a page's own stay in its process: one of `srcdoc` in another doesn't wait until
+somebody listens to it, and nobody would hear what it asks for first.
 
 The last two give each window two pages of the browser's own: more than half of the processor time
 of a small page.

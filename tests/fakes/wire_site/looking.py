@@ -56,6 +56,20 @@ def sandboxed(on: Stage) -> None:
     )
 
 
+@case("sandboxed-frame")
+def sandboxed_frame(on: Stage) -> None:
+    """A frame that may do nothing but run scripts, and stands in the page itself."""
+    shared = ("Access-Control-Allow-Origin", "*")
+    first = on.put("first.json", plain("application/json", b'{"first": 1}', shared))
+    shown = on.picture("shown.png")
+    lazy = on.picture("lazy.png")
+    inside = (
+        f"<script>fetch('{first}')</script><img src='{shown}'>"
+        f"<details><summary>More</summary><img loading=lazy src='{lazy}'></details>"
+    )
+    on.page(f'<iframe sandbox="allow-scripts" srcdoc="{inside}"></iframe>')
+
+
 @family("inner-scroll", "body", "app", "reverse", "from-its-end", "locked-body", "fixed-body")
 def inner_scroll(on: Stage, member: str) -> None:
     """A page whose window doesn't scroll, for a part of it does, or a consent wall keeps it."""
