@@ -155,3 +155,15 @@ def test_a_page_that_goes_elsewhere_by_itself_is_looked_at_where_it_arrives(site
 
     assert seen.snapshot.title == "Arrived"
     assert [line["url"] for line in seen.lines("navigations")] == [url, site.url("/arrived")]
+
+
+def test_an_answer_that_a_page_never_reads_keeps_nobody_waiting(site, visit):
+    site.put("/unread", b"{}", "application/json", headers={"Cache-Control": "no-store"})
+    url = site.page("/reads-nothing", "<p>Words.<script>fetch('/unread')</script>")
+
+    seen = visit(url)
+
+    assert [load.is_over for load in seen.traffic.loads.values() if load.resource_type == "Fetch"] == [
+        False
+    ]
+    assert seen.record["behaviours"]["bounds_reached"] == []

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from preservation.capture.browser.devtools import DevToolsFault
 from preservation.capture.page.driver import Driver
-from preservation.capture.page.traffic import TYPES_WITHOUT_END, Traffic
+from preservation.capture.page.traffic import Traffic
 
 _LATE_S = 3.0
 _STYLE_S = 0.25
@@ -74,11 +74,8 @@ class LateArrivals:
         try:
             # What the page asked for before it answers this is known once it has.
             self._driver.call("Page.getFrameTree")
-            late = [
-                load
-                for key, load in self._traffic.loads.items()
-                if key not in ignored and load.resource_type not in TYPES_WITHOUT_END
-            ]
-            self._driver.pump_until(lambda: all(one.is_over for one in late), timeout_s=_LATE_S)
+            late = [load for key, load in self._traffic.loads.items() if key not in ignored]
+            is_open = self._traffic.is_open
+            self._driver.pump_until(lambda: not any(map(is_open, late)), timeout_s=_LATE_S)
         except DevToolsFault as fault:
             self.faults.append(f"late answers: {fault}")

@@ -22,6 +22,11 @@ from preservation.model.routes import without_credentials
 TYPES_WITHOUT_END = frozenset({"Media", "EventSource", "WebSocket", "Ping", "Preflight"})
 """Loads that a page which is quiet may still have under way."""
 
+_UNREAD_S = 2.0
+"""A fetch that was answered, and of whose body nothing came for so long, is done: of an answer that
+may not be stored Chromium tells no end until the page has read it, which many pages never do.
+"""
+
 PAGE_TYPES = frozenset({
     "text/html", "application/xhtml+xml", "text/xml", "application/xml", "text/plain", "",
 })  # fmt: skip
@@ -95,6 +100,7 @@ class Traffic:
         self._handlers: dict[str, Callable[[DevTools, dict[str, Any], str | None], None]] = {
             "Network.requestWillBeSent": self._requested,
             "Network.responseReceived": self._answered,
+            "Network.dataReceived": self._moved,
             "Network.loadingFinished": self._finished,
             "Network.loadingFailed": self._failed,
             "Network.requestServedFromCache": self._from_cache,
@@ -126,10 +132,15 @@ class Traffic:
     @property
     def open_loads(self) -> int:
         """Loads that are under way and will end."""
-        return sum(
-            not load.is_over and load.resource_type not in TYPES_WITHOUT_END
-            for load in self.loads.values()
-        )
+        return sum(self.is_open(load) for load in self.loads.values())
+
+    @staticmethod
+    def is_open(load: Load) -> bool:
+        """Whether *load* is under way and will end."""
+        if load.is_over or load.resource_type in TYPES_WITHOUT_END:
+            return False
+        is_answered = load.resource_type == "Fetch" and load.last.status is not None
+        return not is_answered or clock.monotonic_s() - load.moved_at_s < _UNREAD_S
 
     def _requested(self, _devtools: DevTools, event: dict[str, Any], _session: str | None) -> None:
         request = event["request"]
@@ -190,6 +201,11 @@ class Traffic:
         load.moved_at_s = clock.monotonic_s()
         if self._is_first_answer(load):
             self.not_a_page = foreign_type(event["response"])
+
+    def _moved(self, _devtools: DevTools, event: dict[str, Any], _session: str | None) -> None:
+        load = self.loads.get(event["requestId"])
+        if load is not None:
+            load.moved_at_s = clock.monotonic_s()
 
     def _finished(self, devtools: DevTools, event: dict[str, Any], session: str | None) -> None:
         load = self.loads.get(event["requestId"])
