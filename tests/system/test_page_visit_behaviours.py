@@ -167,3 +167,15 @@ def test_an_answer_that_a_page_never_reads_keeps_nobody_waiting(site, visit):
         False
     ]
     assert seen.record["behaviours"]["bounds_reached"] == []
+
+
+def test_a_page_of_thousands_of_parts_that_are_drawn_only_near_the_view_is_looked_at(site, visit):
+    style = "<style>section {content-visibility: auto; contain-intrinsic-size: 100px}</style>"
+    parts = "".join(f"<section><p>part {number}</p></section>" for number in range(5000))
+
+    seen = visit(site.page("/parts", f"{style}{parts}"))
+
+    done = seen.record["behaviours"]
+    assert (done["unskipped"], done["bounds_reached"], done["faults"]) == (5000, ["scroll"], [])
+    assert not seen.record["scripts_ended"]
+    assert seen.snapshot.text.endswith("part 4999")

@@ -182,16 +182,26 @@
     each(selector, e => found.push(e));
     return found;
   };
+  // CSS Containment 2, 4: of what may be skipped (content-visibility) only what is near the view is drawn,
+  // no text of the rest is read, and each question about it takes a layout of its own. Shown by an
+  // animation it is there, and the document as it was; how many weren't so before.
+  const unskip = () => {
+    const skipped = all('*').filter(e => getComputedStyle(e).contentVisibility === 'auto');
+    for (const e of skipped)
+      e.animate({contentVisibility: ['visible', 'visible']}, {duration: 1, fill: 'both'}).pause();
+    return skipped.length;
+  };
 
   return {
     // Counts of what there is to do, and of what of it is new since the last survey; the page's size in
     // CSS pixels, and consent banners.
     survey() {
-      const surveyed = known.places.size;
+      const surveyed = known.places.size, unskipped = unskip();
       globalThis.reading = {boxes: boxes(), ...buttons(), tabs: tabs(), selected: new Set(), kept: 0};
       const folded = all('details:not([open])');
       const media = all('video, audio').filter(e => !known.begun.has(e));
       return {
+        unskipped,
         view_px: innerHeight,
         height_px: height(),
         boxes: known.places.size - surveyed,
@@ -317,17 +327,6 @@
     },
     pause() {
       each('video, audio', e => e.pause());
-    },
-    // CSS Containment 2, 4: of what may be skipped (content-visibility) only what is near the view is drawn,
-    // and no text of the rest is read. Shown by an animation it is there, and the document as it was.
-    unskip() {
-      let count = 0;
-      each('*', e => {
-        if (getComputedStyle(e).contentVisibility !== 'auto') return;
-        e.animate({contentVisibility: ['visible', 'visible']}, {duration: 1, fill: 'both'}).pause();
-        count++;
-      });
-      return count;
     },
   };
 })()

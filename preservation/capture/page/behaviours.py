@@ -56,7 +56,7 @@ class Behaviours:
     tabs_opened: int = 0
     navigations_prevented: int = 0
     unskipped: int = 0
-    """Parts drawn in the end that else are drawn only near the view (`content-visibility`)."""
+    """Parts that were drawn wherever they are, and not only near the view (`content-visibility`)."""
     bounds_reached: list[str] = field(default_factory=list)
     banners: list[dict[str, str]] = field(default_factory=list)
     """Consent banners: CSS selector and text."""
@@ -175,6 +175,7 @@ class Reader:
     def _survey(self, frame: Frame) -> dict[str, Any]:
         survey: dict[str, Any] = self._step("survey", frame=frame)
         self.done.boxes += survey["boxes"]
+        self.done.unskipped += survey["unskipped"]
         if frame is self._main:
             self.done.banners = self.done.banners or survey["banners"]
         return survey
@@ -200,10 +201,6 @@ class Reader:
             self._step("scrollTo", 0)
         if self.done.media_started:
             self._step("pause")
-        self.done.unskipped = self._step("unskip")
-        if self.done.unskipped:
-            self._drawn_height()
-            self.wait_for_quiet()
 
     def _scroll_to_the_end(self, view_px: int, height_px: int) -> None:
         view_px = view_px or _VIEW_PX

@@ -6,9 +6,9 @@
   const LONGEST_TEXT = 20000000;
 
   // The document and every open shadow root in it.
-  const allRoots = (top = document) => {
+  const allRoots = (top = document, most = MOST_ROOTS) => {
     const roots = [top];
-    for (let at = 0; at < roots.length && roots.length < MOST_ROOTS; at++)
+    for (let at = 0; at < roots.length && roots.length < most; at++)
       for (const e of roots[at].querySelectorAll('*')) if (e.shadowRoot) roots.push(e.shadowRoot);
     return roots;
   };
@@ -180,7 +180,7 @@
   const isOpenFrame = e => /^i?frame$/.test(e.localName) && e.contentDocument?.body?.hasChildNodes();
   const passages = top => {
     const found = new Set();
-    for (const root of allRoots(top))
+    for (const root of allRoots(top, Infinity))
       for (const e of root.querySelectorAll('*'))
         if (e.shadowRoot || isOpenFrame(e) || (root !== top && e.localName === 'slot'))
           for (let up = e; up && !found.has(up); up = up.parentElement || up.getRootNode().host) found.add(up);
