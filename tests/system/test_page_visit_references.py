@@ -29,6 +29,7 @@ PAGE = """<!doctype html><html><head><title>R</title>
 <svg><use href="/sprite.svg#one"/><use href="#here"/><image xlink:href="/drawn.png"/></svg>
 <input type="image" src="/button.png"><img data-src="/later.png"><img data-srcset="/later-1.png 1x, /later-2.png 2x">
 <div data-bg="/later-wall.jpg"></div><div data-src="not a url"></div><noscript><img src="/without-script.png"></noscript>
+<video data-src="/later.mp4" data-poster="/later-poster.png"></video><audio data-src="/later.mp3"></audio>
 <a href="/leads-away.png">away</a><div id="host"></div><iframe src="/inner"></iframe>
 <iframe src="http://localhost:{port}/far"></iframe><iframe srcdoc="<img src='/in-srcdoc.png'>"></iframe>
 <script>
@@ -52,6 +53,7 @@ EXPECTED = {
     "Other": {"/thing.bin", "/embedded.bin"},
     "LazyImage": {
         "/later.png", "/later-1.png", "/later-2.png", "/later-wall.jpg", "/without-script.png",
+        "/later.mp4", "/later-poster.png", "/later.mp3",
     },
     "Image": {
         "/icon.png", "/touch.png", "/narrow.png", "/a%20b.png", "/set-1.png", "/set-2.png",

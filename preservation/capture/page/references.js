@@ -117,9 +117,11 @@
     });
   };
 
-  // Pictures that a script would put in place, and those for readers without scripts.
-  const LAZY_NAMES = ['data-src', 'data-original', 'data-lazy', 'data-lazy-src', 'data-bg', 'data-background-image'];
-  const LAZY_ELEMENTS = ['img', 'source', 'div', 'span', 'a', 'section', 'figure'];
+  // Pictures and films that a script would put in place, and those for readers without scripts.
+  const LAZY_NAMES = [
+    'data-src', 'data-original', 'data-lazy', 'data-lazy-src', 'data-bg', 'data-background-image', 'data-poster',
+  ];
+  const LAZY_ELEMENTS = ['img', 'source', 'div', 'span', 'a', 'section', 'figure', 'video', 'audio'];
   const LOOKS_LIKE_URL = /^(https?:|\/|\.)\S*$|^\S+\.(jpe?g|png|gif|webp|avif|svg)([?#]\S*)?$/i;
   const TAG = /<(img|source)\s((?:"[^"]*"|'[^']*'|[^<>"'])*)>/gi;
   const ATTRIBUTE = /([^\s"'=/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"']+)))?/g;
