@@ -169,6 +169,18 @@ def test_an_answer_that_a_page_never_reads_keeps_nobody_waiting(site, visit):
     assert seen.record["behaviours"]["bounds_reached"] == []
 
 
+def test_a_page_that_is_made_of_xml_keeps_nobody_waiting(site, visit):
+    sheet = b"""<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform"><xsl:template
+      match="/"><html><body><p>Made of <xsl:value-of select="a"/></p></body></html></xsl:template></xsl:stylesheet>"""
+    site.put("/sheet.xsl", sheet, "text/xsl")
+    page = b'<?xml version="1.0"?><?xml-stylesheet type="text/xsl" href="/sheet.xsl"?><a>words</a>'
+
+    seen = visit(site.put("/of-xml", page, "text/xml"))
+
+    assert seen.snapshot.text.strip() == "Made of words"
+    assert seen.record["behaviours"]["bounds_reached"] == []
+
+
 def test_a_page_of_thousands_of_parts_that_are_drawn_only_near_the_view_is_looked_at(site, visit):
     style = "<style>section {content-visibility: auto; contain-intrinsic-size: 100px}</style>"
     parts = "".join(f"<section><p>part {number}</p></section>" for number in range(5000))

@@ -24,7 +24,8 @@ TYPES_WITHOUT_END = frozenset({"Media", "EventSource", "WebSocket", "Ping", "Pre
 
 _UNREAD_S = 2.0
 """A fetch that was answered, and of whose body nothing came for so long, is done: of an answer that
-may not be stored Chromium tells no end until the page has read it, which many pages never do.
+may not be stored Chromium tells no end until the page has read it, which many pages never do. Of the
+XSLT that makes a page of XML it never tells the end.
 """
 
 PAGE_TYPES = frozenset({
@@ -139,7 +140,8 @@ class Traffic:
         """Whether *load* is under way and will end."""
         if load.is_over or load.resource_type in TYPES_WITHOUT_END:
             return False
-        is_answered = load.resource_type == "Fetch" and load.last.status is not None
+        may_stay_unread = load.resource_type == "Fetch" or _is_transformation(load)
+        is_answered = may_stay_unread and load.last.status is not None
         return not is_answered or clock.monotonic_s() - load.moved_at_s < _UNREAD_S
 
     def _requested(self, _devtools: DevTools, event: dict[str, Any], _session: str | None) -> None:
@@ -248,6 +250,10 @@ class Traffic:
             return False
         status = load.last.status or 0
         return 200 <= status < 300 and status not in {204, 205}
+
+
+def _is_transformation(load: Load) -> bool:
+    return load.resource_type == "Stylesheet" and bool(re.search("xml|xsl", load.last.media_type))
 
 
 def foreign_type(response: dict[str, Any]) -> str | None:
