@@ -177,7 +177,8 @@ def test_a_page_that_is_made_of_xml_keeps_nobody_waiting(site, visit):
 
     seen = visit(site.put("/of-xml", page, "text/xml"))
 
-    assert seen.snapshot.text.strip() == "Made of words"
+    assert seen.snapshot.text == "Made of words"
+    assert "browser" not in seen.views["rendered-dom"].read_text("utf-8")
     assert seen.record["behaviours"]["bounds_reached"] == []
 
 

@@ -9,6 +9,7 @@ _FEATURES_OFF = (
     "AutofillServerCommunication",
     "CertificateTransparencyComponentUpdater",
     "DialMediaRouteProvider",
+    "GenerateXSLTWarningBanner",
     "HttpsFirstBalancedModeAutoEnable",
     "HttpsUpgrades",
     "InterestFeedContentSuggestions",
@@ -25,6 +26,8 @@ _FEATURES_OFF = (
     "WebUIOmniboxPopup",
 )
 """What calls home, changes the URL that was asked for, or fetches and draws what nobody looks at.
+
+Into a page that XSLT makes Chromium writes a warning of its own, which is no part of the page.
 
 Sandboxed frames of a page's own stay in its process: one of `srcdoc` in another doesn't wait until
 somebody listens to it, and nobody would hear what it asks for first.
