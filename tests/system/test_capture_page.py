@@ -130,7 +130,7 @@ def test_every_warc_passes_the_check_and_nothing_else_is_left(path, pages):
         ("/status/500", Reason.SERVER_ERROR, {Role.ERROR_BODY, Role.RENDERED_DOM, Role.SCREENSHOT}),
         ("/status/404", Reason.NOT_FOUND, {Role.ERROR_BODY, Role.RENDERED_DOM, Role.SCREENSHOT}),
         ("/status/204", Reason.NOT_FOUND, set()),
-        ("/unauthorised", Reason.LOGIN_WALL, {Role.ERROR_BODY}),
+        ("/unauthorised", Reason.LOGIN_WALL, {Role.ERROR_BODY, Role.RENDERED_DOM, Role.SCREENSHOT}),
         ("/loop/a", Reason.REDIRECT_LOOP, set()),
         ("/truncated.html", Reason.TRUNCATED, {Role.PARTIAL, Role.RENDERED_DOM, Role.SCREENSHOT}),
         ("/truncated-chunks", Reason.TRUNCATED, {Role.PARTIAL, Role.RENDERED_DOM, Role.SCREENSHOT}),
