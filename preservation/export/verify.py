@@ -68,10 +68,10 @@ RULES = {
     ),
     3: "export-json unexpected-file withheld bag-signature bag-not-signed",
     4: "log-entry log-order log-chain log-time-runs-back event-after-its-entry",
-    5: "key-rotation key-not-pinned key-not-reached",
+    5: "key-rotation key-not-pinned",
     6: "checkpoint signature-disputed witness-signature witness-missing",
     7: "inclusion-proof",
-    8: "consistency-proof log-forked remembered-checkpoint remembered-later",
+    8: "consistency-proof log-forked remembered-checkpoint remembered-later key-not-reached",
     9: (
         "row row-digest row-not-logged row-missing row-altered row-count row-reference "
         "item-not-logged item-not-listed item-fell-short withheld-not-logged withheld-event "
@@ -897,13 +897,11 @@ class KeyChain(NamedTuple):
 def follow_keys(case: Case) -> None:
     """Each handover is signed by the old key and the new; at least one key in the chain is pinned."""
     pinned, log = case.pins.log_keys, case.log
-    log.keys = key_chain(case, pinned[0].name, log.rotations) or KeyChain(pinned, [])
+    chain = key_chain(case, pinned[0].name, log.rotations)
+    log.keys = chain or sole_key(pinned, case.export.log_public_key)
     if not any(key in pinned for key in log.keys.keys):
         case.broken("key-not-pinned", "log.vkey", "a key of this log", "keys that it never used")
         log.keys = KeyChain([], [])
-    for key in pinned:
-        if key not in log.keys.keys:
-            case.note("key-not-reached", key.text, "a key that the bag's entries lead to", "none such")
     named = (case.export.log_origin, case.export.log_public_key)
     if named not in {(key.name, key.text) for key in log.keys.keys}:
         case.broken("key-not-pinned", EXPORT, "the pinned log and its key", " ".join(named))
@@ -921,6 +919,11 @@ def key_chain(case: Case, origin: str, rotations: list[tuple[int, Json]]) -> Key
             keys = [*(keys or [old]), new]
             handovers.append(index)
     return KeyChain(keys, handovers) if keys else None
+
+
+def sole_key(pinned: list[Key], named: str) -> KeyChain:
+    """Without a handover one key signs everything: what another one signed, a handover is hidden from."""
+    return KeyChain([key for key in pinned if key.text == named] or pinned, [])
 
 
 def open_rotation(index: int, body: Json, origin: str) -> tuple[Key, Key]:
@@ -1092,8 +1095,20 @@ def judge_consistency(case: Case) -> None:
                 case.broken("consistency-proof", name, "the beginning of the newest", "another log")
     for size in sorted(case.log.heads.keys() - joined):
         case.broken("consistency-proof", checkpoint_name(size), "a proof to the newest", "none")
-    for name, note in sorted(case.pins.remembered.items()):
-        judge_remembered(case, name, note)
+    remembered = sorted(case.pins.remembered.items())
+    signers = {judge_remembered(case, name, note) for name, note in remembered}
+    judge_later_keys(case, case.log.keys.keys, signers)
+
+
+def judge_later_keys(case: Case, keys: list[Key], vouching: set[Key | None]) -> None:
+    """No pinned key has taken over since, unless it, or one after it, is among those *vouching*: they
+    signed a checkpoint that begins with this log. Who stole a key that was given up can go on under it.
+    """
+    pinned = case.pins.log_keys
+    for place, key in enumerate(pinned):
+        if key not in keys and not vouching.intersection(pinned[place:]):
+            expected = "an entry that hands over to it, or a kept checkpoint under it with a proof"
+            case.gap("key-not-reached", key.text, expected, "neither: a key given up may be in use")
 
 
 def consistency_proof(line: bytes, newest: int) -> tuple[int, list[bytes]]:
@@ -1142,15 +1157,15 @@ def is_beginning(old: Head, new: Head | None, path: list[bytes]) -> bool:
     return new is not None and is_consistent(old.size, old.root, new.size, new.root, path)
 
 
-def judge_remembered(case: Case, name: str, note: bytes) -> None:
-    """What was seen elsewhere is this log, too."""
+def judge_remembered(case: Case, name: str, note: bytes) -> Key | None:
+    """What was seen elsewhere is this log, too; if it is, whose key signed that."""
     everyone = KeyChain([*case.log.keys.keys, *case.pins.log_keys], [])
     try:
         head = open_checkpoint(case, name, note, everyone)
         found = relation(case, head)
     except DAMAGE as error:
         case.gap("remembered-checkpoint", name, "a checkpoint of this log", str(error))
-        return
+        return None
     if found == FORKED:
         case.broken("log-forked", name, "the beginning of the bag's newest checkpoint", "another log")
     elif found == LATER:
@@ -1160,6 +1175,7 @@ def judge_remembered(case: Case, name: str, note: bytes) -> None:
     elif found == UNKNOWN:
         expected = f"a proof from {head.size} entries to the newest checkpoint"
         case.gap("remembered-checkpoint", name, expected, "none in the bag")
+    return head.signer if found == SAME else None
 
 
 # 9. Every row is the one that was logged; every logged row is here, or listed as withheld.
@@ -2390,7 +2406,8 @@ def judge_proof(case: Case, document: Json, receipt: Path) -> None:
     for line, _ in entries:
         take_entry(log, parse_entry(line))
     pinned = case.pins.log_keys
-    chain = key_chain(case, pinned[0].name, log.rotations) or KeyChain(pinned, [])
+    chain = key_chain(case, pinned[0].name, log.rotations)
+    chain = chain or sole_key(pinned, str(document.get("log_public_key")))
     log.keys = chain if any(key in pinned for key in chain.keys) else KeyChain([], [])
     notes = {entry["size"]: entry["note"].encode("utf-8") for entry in document["checkpoints"]}
     for size, note in notes.items():
@@ -2437,6 +2454,9 @@ def judge_proof_growth(log: Log, proofs: list[Json]) -> None:
 def judge_kept(case: Case, log: Log) -> None:
     """No checkpoint that was kept says otherwise, and each is joined to the receipt's newest."""
     newest = log.heads[max(log.heads)]
+    vouching: set[Key | None] = set()
+    if case.bag is not None and relation(case, newest) == SAME:
+        vouching.update(case.log.keys.keys)
     everyone = KeyChain([*log.keys.keys, *case.pins.log_keys], [])
     for name, note in sorted(case.pins.remembered.items()):
         try:
@@ -2451,6 +2471,9 @@ def judge_kept(case: Case, log: Log) -> None:
             elif own is kept and not is_joined(case, kept, newest):
                 seen = f"{kept.size} entries; the receipt's newest checkpoint has {newest.size}"
                 case.gap("remembered-checkpoint", name, "a proof that both are of one log", seen)
+            else:
+                vouching.add(kept.signer)
+    judge_later_keys(case, log.keys.keys, vouching)
 
 
 def judge_proof_rows(case: Case, log: Log, document: Json) -> None:

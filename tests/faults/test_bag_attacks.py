@@ -827,6 +827,42 @@ def test_a_hidden_handover_is_found(rotated):
     assert "checkpoint" in rotated.rules()
 
 
+def test_a_hidden_handover_is_found_though_both_keys_are_pinned(rotated):
+    [(_, new)] = rotated.model.rotations
+    (rotated.trust / "log.vkey").write_text(f"{rotated.archive.key.public}\n{new.public}\n")
+    shown = rotated.model.is_shown
+    rotated.model.is_shown = lambda entry: shown(entry) and entry["event_type"] != "key rotation"
+    rotated.write()
+
+    assert "checkpoint" in rotated.rules()
+
+
+def test_a_log_that_goes_on_under_a_key_given_up_is_not_called_proven(scene, tmp_path):
+    new = SigningKey.generate(tmp_path / "new.pem", ORIGIN)
+    (scene.trust / "log.vkey").write_text(f"{scene.archive.key.public}\n{new.public}\n")
+    scene.model.rewrite("items", claimed_title="another")
+    receipt = _receipt(scene)
+    proof = tmp_path / "proof.json"
+    proof.write_bytes(canonical_json(scene.model.proof_of_receipt(receipt, "submission-2")))
+
+    assert (scene.judged().exit_code, scene.rules(severity="gap")) == (4, {"key-not-reached"})
+    assert "key-not-reached" in {finding.rule for finding in _alone(scene, proof).findings.values()}
+
+
+def test_a_bag_from_before_a_handover_is_proven_by_a_later_checkpoint_that_was_kept(rotated):
+    growth = rotated.file("log/consistency.jsonl").read_bytes()
+    [(index, new)] = rotated.model.rotations
+    (rotated.trust / "log.vkey").write_text(f"{rotated.archive.key.public}\n{new.public}\n")
+    rotated.model.rotations.clear()
+    del rotated.model.entries[index:]
+    _end_earlier(rotated)
+    assert rotated.rules(severity="gap") == {"key-not-reached", "remembered-later"}
+
+    (rotated.trust / "later.consistency.jsonl").write_bytes(growth)
+
+    assert (rotated.judged().exit_code, rotated.rules(severity="gap")) == (0, set())
+
+
 def test_another_log_s_key_is_no_key_of_this_log(scene, tmp_path):
     (scene.trust / "log.vkey").write_text(f"{_thief(tmp_path).public}\n")
 

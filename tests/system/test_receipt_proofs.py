@@ -371,6 +371,25 @@ def test_a_checkpoint_of_another_size_is_asked_to_be_joined_and_both_verifiers_s
     assert _alone(folder, trust).returncode == 0
 
 
+def test_a_proof_from_before_a_handover_needs_a_later_checkpoint_and_both_verifiers_say_so(tmp_path):
+    sender = Sender(tmp_path / "home")
+    submission = sender.send("one", "alpha")
+    sender.work()
+    folder = pipeline.prove_receipt(sender.settings, submission)[0].parent
+    folder, trust = shutil.copytree(folder, tmp_path / "receipt"), sender.home / "trust"
+    pipeline.rotate_log_key(sender.settings)
+    pipeline.seal_ready(sender.settings)
+
+    joined = check_receipt(folder, trust), _alone(folder, trust).returncode
+    for name in ("log.checkpoint", GROWTH):
+        (trust / name).unlink()
+    verdict = check_receipt(folder, trust)
+
+    assert (joined[0].verdict, joined[1]) == ("proven", 0)
+    gaps = [f.rule for f in verdict.findings if f.severity is Severity.GAP]
+    assert (gaps, _alone(folder, trust).returncode) == (["key-not-reached"], 4)
+
+
 def test_how_a_log_grew_in_many_years_is_read_by_both_verifiers(sent, held):
     """Each checkpoint adds a line of a kilobyte or two to ``log.consistency.jsonl``."""
     folder, trust = held

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -110,8 +110,28 @@ def judge_growth(check: Check, proof: Proof, heads: Mapping[int, TreeHead], chai
             )
     for size in sorted(heads.keys() - joined):
         check.broken("consistency", f"checkpoint {size}", "joined to the newest", "it isn't")
-    for path in _kept(check):
-        _judge_remembered(check, path, heads, chain)
+    kept = [_judge_remembered(check, path, heads, chain) for path in _kept(check)]
+    _judge_later_keys(check, chain, [note for note in kept if note is not None])
+
+
+def _judge_later_keys(check: Check, chain: KeyChain, notes: Sequence[bytes]) -> None:
+    """No pinned key has taken over since, unless it, or one after it, signed one of *notes*, which
+    begin with this log. Who stole a key that was given up can go on under it.
+    """
+    for absent in chain.absent:
+        later = chain.pinned[chain.pinned.index(absent) :]
+        if not any(_is_signed(note, later) for note in notes):
+            expected = "an entry that hands over to it, or a kept checkpoint under it with a proof"
+            seen = "neither: a key given up may be in use"
+            check.gap("key-not-reached", str(absent), expected, seen)
+
+
+def _is_signed(note: bytes, keys: Sequence[PublicKey]) -> bool:
+    try:
+        open_note(note, *keys)
+    except ValueError:
+        return False
+    return True
 
 
 def _kept(check: Check) -> list[Path]:
@@ -123,21 +143,27 @@ def _kept(check: Check) -> list[Path]:
         return []
 
 
-def _judge_remembered(check: Check, path: Path, heads: Mapping[int, TreeHead], chain: KeyChain) -> None:
-    """A checkpoint seen elsewhere has the same root, or is joined to the proof's newest."""
+def _judge_remembered(
+    check: Check, path: Path, heads: Mapping[int, TreeHead], chain: KeyChain
+) -> bytes | None:
+    """A checkpoint seen elsewhere has the same root, or is joined to the proof's newest; it, if so."""
     try:
-        head = TreeHead.parse(open_note(read_trusted(path), *chain.keys))
+        note = read_trusted(path)
+        head = TreeHead.parse(open_note(note, *chain.keys, *chain.absent))
     except (OSError, ValueError) as error:
-        check.note("remembered-checkpoint", str(path), "a checkpoint of this log", str(error))
-        return
+        check.gap("remembered-checkpoint", str(path), "a checkpoint of this log", str(error))
+        return None
     known, newest = heads.get(head.size), heads[max(heads)] if heads else None
     if known is None and newest is not None and not _is_joined(check, head, newest):
         expected = f"a proof that it and {newest.size} entries are of one log"
         check.gap("remembered-checkpoint", str(path), expected, f"{head.size} entries")
-    elif known is not None and known.root != head.root:
+        return None
+    if known is not None and known.root != head.root:
         check.broken(
             "log-forked-or-rewritten", f"checkpoint {head.size}", head.root.hex(), known.root.hex()
         )
+        return None
+    return note
 
 
 def _is_joined(check: Check, one: TreeHead, other: TreeHead) -> bool:
