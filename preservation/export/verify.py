@@ -922,7 +922,7 @@ def key_chain(case: Case, origin: str, rotations: list[tuple[int, Json]]) -> Key
 
 
 def sole_key(pinned: list[Key], named: str) -> KeyChain:
-    """Without a handover one key signs everything: what another one signed, a handover is hidden from."""
+    """Without a handover one key signs everything; else a handover is hidden."""
     return KeyChain([key for key in pinned if key.text == named] or pinned, [])
 
 
@@ -1863,8 +1863,14 @@ def parse_seal(name: str, batch: str, edition: int, document: Json) -> Seal:
         checkpoint_size=require_count(document["checkpoint"]["size"]),
         files=document["files"],
         stamps=stamps,
-        quorum=require_count(document.get("time_quorum") or max(1, len(stamps))),
+        quorum=asked_for(document.get("time_quorum", max(1, len(stamps)))),
     )
+
+
+def asked_for(quorum: Any) -> int:
+    """The quorum; ValueError unless it asks for one token at least."""
+    require(require_count(quorum) > 0, "it asks for no time stamp")
+    return cast("int", quorum)
 
 
 def judge_seal(case: Case, seal: Seal, document: Json) -> None:
@@ -2277,6 +2283,7 @@ class ItemTime(NamedTuple):
 
 def judge_times(case: Case) -> None:
     """The log's clock agrees with every token; each item lies between two tokens."""
+    case.tokens.sort(key=lambda token: token.gen_time)
     for token in case.tokens:
         latest = case.log.latest_at.get(token.size)
         if latest is not None and latest > token.gen_time + CLOCK_TOLERANCE:
@@ -2299,9 +2306,13 @@ def item_time(case: Case, item: str, told: dict[str, int]) -> ItemTime:
     earlier = [token for token in case.tokens if told.get(token.name, index) < index]
     lower = max(earlier, key=lambda token: token.gen_time) if earlier else None
     first: dict[str, datetime] = {}
-    for token in sorted(case.tokens, key=lambda token: token.gen_time):
-        if token.size > index:
-            first.setdefault(token.authority, token.gen_time)
+    signers: set[bytes] = set()
+    for token in case.tokens:
+        # Authorities may have a root in common: one's token under another's name is no second one.
+        is_another = token.authority not in first and token.signer.encoding not in signers
+        if token.size > index and is_another:
+            first[token.authority] = token.gen_time
+            signers.add(token.signer.encoding)
     seal = seal_of(case, index)
     quorum = seal.quorum if seal else 1
     upper = list(first.values())[quorum - 1] if len(first) >= quorum else None

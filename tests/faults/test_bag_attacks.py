@@ -718,6 +718,29 @@ def test_an_authority_does_not_count_twice(scene):
     assert scene.rules() == {"seal"}
 
 
+def test_a_token_under_another_authority_s_name_is_no_second_one_though_they_share_a_root(scene):
+    shutil.copy(scene.trust / f"{AUTHORITY}.pem", scene.trust / "another.pem")
+    for batch in scene.model.batches:
+        [stamp] = batch.seal["timestamps"]
+        other = json.loads(json.dumps(stamp).replace(AUTHORITY, "another"))
+        batch.tokens |= {key.replace(AUTHORITY, "another"): c for key, c in batch.tokens.items()}
+        batch.seal.update(timestamps=[stamp, other], time_quorum=2)
+        scene.model._seal(batch, scene.archive.key)
+    scene.write()
+
+    assert (scene.judged().exit_code, scene.rules(severity="gap")) == (4, {"time-quorum"})
+
+
+@pytest.mark.parametrize("quorum", [0, None, "1", True])
+def test_a_seal_that_asks_for_no_token_is_found(scene, quorum):
+    for batch in scene.model.batches:
+        batch.seal["time_quorum"] = quorum
+        scene.model._seal(batch, scene.archive.key)
+    scene.write()
+
+    assert "seal" in scene.rules()
+
+
 def _list(scene: Scene, reason: x509.ReasonFlags | None, at: datetime, key=None) -> bytes:
     """A revocation list in the name of the authority's issuer, with its signer's certificate on it."""
     folder = Path(scene.archive.authority.url.removeprefix("test:"))

@@ -878,6 +878,27 @@ def test_one_token_does_not_count_for_two_authorities(archive):
     assert "token" in _broken(archive)[key]
 
 
+def test_a_token_under_another_authority_s_name_is_no_second_one_though_they_share_a_root(archive):
+    roots = (archive.home / "trust/test-authority.pem").read_bytes()
+    (archive.home / "trust/another.pem").write_bytes(roots)
+
+    def borrow(seal: dict) -> None:
+        [stamp] = seal["timestamps"]
+        key = stamp["token_key"].replace("test-authority", "another")
+        for ending in (".tsr", ".chain.pem"):
+            held = stamp["token_key"].replace(".tsr", ending)
+            copied = key.replace(".tsr", ending)
+            archive.overwrite(copied, archive.store.read(held))
+            seal["files"][copied] = seal["files"][held]
+        other = stamp | {"authority": "another", "token_key": key}
+        seal.update(timestamps=[stamp, other], time_quorum=2, status="sealed")
+
+    key = _reseal(archive, borrow)
+
+    gaps = {f.rule: f.subject for f in archive.verify().findings if f.severity is Severity.GAP}
+    assert gaps == {"time-quorum": key}
+
+
 @pytest.mark.parametrize("detail", [[], None, "x", 3], ids=repr)
 def test_an_event_about_a_token_that_says_nothing_is_found(archive, detail):
     batch = Batch(archive, 4)
