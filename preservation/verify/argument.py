@@ -20,7 +20,7 @@ from preservation.verify.references import Submissions, judge_references, judge_
 from preservation.verify.renewals import Renewing, judge_renewals, judge_time_as_a_whole
 from preservation.verify.rows import Tables, read_rows
 from preservation.verify.seals import Seal, SealReading, read_seals
-from preservation.verify.tokens import TokenJudge, judge_tokens
+from preservation.verify.tokens import TokenJudge, judge_delay, judge_tokens
 from preservation.verify.trusted_time import TrustedTime
 from preservation.verify.verdict import Verdict
 
@@ -143,6 +143,8 @@ def _judge_batch(course: _Course, batch_id: str, batch: LoggedBatch | None) -> N
     judge = TokenJudge(examination, course.reading, course.time)
     tokens = judge_tokens(judge, editions, held)
     if batch is not None:
+        if editions:
+            judge_delay(examination, editions[-1], batch.logged_at, tokens)
         # 12. Earlier tokens that the log speaks of exist, and were logged after they were made.
         judge_renewals(judge, course.seals, tables, Renewing(batch, tokens))
     held.records.clear()

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from preservation.custody.entries import Entry
 from preservation.verify.examination import Examination, FileFacts
@@ -35,6 +36,8 @@ class LoggedBatch:
     """By table, events excepted."""
     events: dict[str, Entry] = field(default_factory=dict)
     """By event key."""
+    logged_at: datetime | None = None
+    """When its first item was, by the log's own clock."""
 
     @property
     def tables(self) -> set[str]:
@@ -70,6 +73,8 @@ def read_batch(examination: Examination, segment: Segment) -> LoggedBatch:
             batch.events[entry.event_key] = entry
         elif "rows" in entry.body:
             _add_rows(batch, entry)
+            if entry.item is not None:
+                batch.logged_at = batch.logged_at or entry.at
     return batch
 
 

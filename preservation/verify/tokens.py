@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -22,6 +23,8 @@ from preservation.verify.seals import ACCEPTED, SEALED, Seal, StampClaim
 from preservation.verify.trusted_files import read_trusted
 from preservation.verify.trusted_time import TrustedTime
 
+LATE_AFTER = timedelta(hours=24)
+"""A token that came later than this after the log's own time doesn't attest that time."""
 TEST_WARNING = "its tokens prove nothing about time: trial and test use only"
 
 
@@ -135,6 +138,16 @@ def judge_tokens(judge: TokenJudge, editions: Sequence[Seal], held: HeldFiles) -
         _report_missing(examination, editions[-1], facts)
         judge_anchors(examination, judge.reading, editions)
     return facts
+
+
+def judge_delay(
+    examination: Examination, seal: Seal, logged_at: datetime | None, facts: Mapping[str, TokenFacts]
+) -> None:
+    """Within a day of the log's own time as many tokens were made as the seal asks for."""
+    times = sorted(token.gen_time for token in facts.values())[: seal.time_quorum]
+    if logged_at is not None and len(times) == seal.time_quorum and times[-1] - logged_at > LATE_AFTER:
+        seen = f"{times[-1]}; the log itself says {logged_at}"
+        examination.gap("time-late", seal.key, "tokens within a day of its first item", seen)
 
 
 def _judge_stamp(

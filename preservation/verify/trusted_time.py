@@ -106,7 +106,7 @@ class TrustedTime:
         unlogged = {expiry: key for key, expiry in self.not_after.items()}
         for expiry, key in (self.logged | unlogged).items():
             if expiry < now:
-                examination.note(
+                examination.gap(
                     "token-expired",
                     key,
                     f"a later token, made before {expiry:%Y-%m-%d}, over its log entry",

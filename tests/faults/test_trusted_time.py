@@ -411,7 +411,7 @@ def test_a_late_token_is_never_shown_as_on_time(tmp_path, claim, seen):
     assert found.keys() - seen.keys() == others
 
 
-def test_a_token_that_expired_before_another_covered_it_is_noted(tmp_path):
+def test_a_token_that_expired_before_another_covered_it_is_a_gap(tmp_path):
     archive = SmallArchive.found(tmp_path / "home")
     forger = Forger(tmp_path / "forger", expired=True)
     archive.trust(forger)
@@ -423,8 +423,25 @@ def test_a_token_that_expired_before_another_covered_it_is_noted(tmp_path):
 
     batch.seal(answer=lambda note: forged(forger, note, gen_time=early))
 
-    found = {f.rule for f in archive.verify().findings}
-    assert {"token-expired", "log-time-after-token"} <= found
+    found = {f.rule: str(f.severity) for f in archive.verify().findings}
+    assert found.items() >= {"token-expired": "gap", "log-time-after-token": "broken"}.items()
+
+
+def test_a_token_made_more_than_a_day_later_does_not_attest_the_log_s_time(tmp_path):
+    archive = SmallArchive.found(tmp_path / "home")
+    forger = Forger(tmp_path / "forger")
+    archive.trust(forger)
+    batch = Batch(archive, 1)
+    batch.build()
+    batch.publish()
+    batch.append()
+    late = datetime.now(UTC) + timedelta(hours=25)
+
+    batch.seal(answer=lambda note: forged(forger, note, gen_time=late, is_late=True))
+
+    verdict = archive.verify()
+    gaps = {f.rule for f in verdict.findings if str(f.severity) == "gap"}
+    assert (verdict.verdict, gaps) == ("incomplete", {"time-late"})
 
 
 def test_a_token_that_differs_from_the_one_in_the_log_is_found_though_the_seal_was_signed_anew(
