@@ -1221,6 +1221,8 @@ COLUMNS: dict[str, dict[str, Any]] = {
         "warc_file": TEXT_OR_NONE,
         "warc_offset": COUNT_OR_NONE,
     },
+    "derivations": {"item_id": TEXT, "derived_sha256": TEXT},
+    "fingerprints": {"item_id": TEXT, "sha256": TEXT},
     "events": {
         "event_id": TEXT,
         "event_type": TEXT,
@@ -1237,6 +1239,8 @@ COLUMNS: dict[str, dict[str, Any]] = {
     },
 }
 """The columns that are judged, and their types."""
+NAMED_BY = {"submissions": "submission_id", "items": "item_id", "captures": "capture_id"}
+"""The column by which rows of other tables name a row of these; a second row would contradict it."""
 
 
 class Place(NamedTuple):
@@ -1268,8 +1272,10 @@ class Rows:
         """(table, item) to number of rows, withheld ones included."""
         self.places: dict[str, list[Place]] = defaultdict(list)
         """Capture to records that rows speak of."""
-        self.bodies: list[tuple[str, str]] = []
-        """(item, SHA-256) of resources that are held."""
+        self.attempts: set[tuple[str, str]] = set()
+        """(item, capture) of objects and resources."""
+        self.bodies: set[tuple[str, str | None]] = set()
+        """(item, SHA-256) of resources that are held, of derivatives, and of what has fingerprints."""
         self.stampings: list[tuple[Act, Json]] = []
         """Entry and detail of each timestamping event."""
         self.timestamps: list[Json] = []
@@ -1324,6 +1330,8 @@ def judge_row(case: Case, table: str, line: bytes) -> int:
             judge_event(case, subject, stated, known)
         else:
             judge_claimed(case, table, subject, stated, row)
+        if table in NAMED_BY and known[NAMED_BY[table]] in getattr(case.rows, table):
+            refer(case, f"{table}: {known[NAMED_BY[table]]}", "one row", "another")
         take_row(case.rows, table, known)
     return 1
 
@@ -1366,11 +1374,23 @@ def take_row(rows: Rows, table: str, row: Json) -> None:
         measured = Measured(row["size_bytes"], row["sha256"], row["sha512"])
         rows.objects[row["sha256"]].add(measured)
         rows.objects_of[row["item_id"]].add(row["sha256"])
+        rows.attempts.add((row["item_id"], row["capture_id"]))
         take_place(rows, row, measured)
-    elif table == "resources":
+    else:
+        take_mentions(rows, table, row)
+
+
+def take_mentions(rows: Rows, table: str, row: Json) -> None:
+    """Keep which attempts and objects the row says that there are."""
+    if table == "resources":
+        rows.attempts.add((row["item_id"], row["capture_id"]))
         take_place(rows, row, None)
-        if row["is_held"] and row["sha256"] is not None:
-            rows.bodies.append((row["item_id"], row["sha256"]))
+        if row["is_held"]:
+            rows.bodies.add((row["item_id"], row["sha256"]))
+    elif table == "derivations":
+        rows.bodies.add((row["item_id"], row["derived_sha256"]))
+    elif table == "fingerprints":
+        rows.bodies.add((row["item_id"], row["sha256"]))
 
 
 def take_place(rows: Rows, row: Json, measured: Measured | None) -> None:
@@ -1432,7 +1452,7 @@ def judge_items(case: Case) -> None:
 
 
 def tell_of_items(case: Case) -> None:
-    """What fell short when it was captured, and what of a submission isn't in this bag."""
+    """What fell short when it was captured, and how much of a submission is in this bag."""
     for item, row in sorted(case.rows.items.items()):
         if row["outcome"] != "captured":
             case.note("item-fell-short", item, "captured", f"{row['outcome']}: {row['reason']}")
@@ -1441,6 +1461,8 @@ def tell_of_items(case: Case) -> None:
         if here[submission] < row["accepted_count"]:
             seen = f"{here[submission]} of them in this bag"
             case.note("items-elsewhere", submission, f"{row['accepted_count']} items", seen)
+        elif here[submission] > row["accepted_count"]:
+            refer(case, submission, f"{row['accepted_count']} items", f"{here[submission]} items")
 
 
 def judge_outcomes(case: Case) -> None:
@@ -1463,12 +1485,12 @@ def judge_references(case: Case) -> None:
     for table, item in rows.counts:
         if item not in items:
             refer(case, f"{table} of {item}", "an item of this bag", "not one")
-    for capture, places in rows.places.items():
-        if capture not in rows.captures and not is_withheld(case, "captures"):
-            refer(case, places[0].item, f"the row of attempt {capture}", "none")
-    for item, sha256 in rows.bodies:
-        if sha256 not in rows.objects_of[item] and not is_withheld(case, "objects"):
-            refer(case, item, f"the object {sha256} of a resource", "none")
+    for item, capture in () if is_withheld(case, "captures") else sorted(rows.attempts):
+        if rows.captures.get(capture, {}).get("item_id") != item:
+            refer(case, item, f"the row of attempt {capture}", "none")
+    for item, sha256 in () if is_withheld(case, "objects") else rows.bodies:
+        if sha256 not in rows.objects_of[item]:
+            refer(case, item, f"the object {sha256} of another row", "none")
 
 
 def refer(case: Case, subject: str, expected: str, observed: str) -> None:

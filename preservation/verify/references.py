@@ -34,6 +34,10 @@ def judge_references(
     _Judging(examination, batch, tables).judge()
     for row in tables["submissions"]:
         accepted = row["accepted_count"]
+        if str(row["submission_id"]) in submissions.promised:
+            key = batch.table_key("submissions") or batch.segment
+            expected = f"one row of submission {row['submission_id']}"
+            examination.broken("submissions-reference", key, expected, "another")
         submissions.promised[str(row["submission_id"])] = accepted if isinstance(accepted, int) else 0
     submissions.sealed.update(str(row["submission_id"]) for row in tables["items"])
     for row in tables["items"]:

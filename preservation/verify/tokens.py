@@ -233,7 +233,9 @@ def _report_missing(examination: Examination, seal: Seal, facts: dict[str, Token
             report("time-stamp-pending", seal.key, f"a token of {stamp.authority}", seen)
     if not seal.stamps:
         examination.gap("time-stamp-pending", seal.key, "a token", "no authority is configured")
-    accepted = {stamp.authority: facts[key] for stamp in seal.stamps if (key := stamp.token_key) in facts}
+    accepted = {
+        stamp.authority: facts[key] for stamp in seal.stamps if (key := stamp.token_key) in facts
+    }
     # Authorities may have a root in common: one's token under another's name is no second one.
     signers = {token.links[:1] or authority for authority, token in accepted.items()}
     quorum = examination.settings.time_quorum or (seal.time_quorum if seal.status == SEALED else 0)

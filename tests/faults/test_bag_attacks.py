@@ -265,6 +265,9 @@ def test_a_row_that_stands_twice_is_found(scene):
         ("items", {"submission_id": "unheard-of"}, "row-reference"),
         ("resources", {"sha256": "1" * 64}, "row-reference"),
         ("items", {"item_id": "item-7"}, "item-not-listed"),
+        ("resources", {"sha256": None}, "row-reference"),
+        ("resources", {"capture_id": "other"}, "row-reference"),
+        ("submissions", {"accepted_count": 0}, "row-reference"),
     ],
 )
 def test_a_row_that_was_logged_though_it_is_not_so_is_found(scene, table, change, rule):
@@ -273,6 +276,47 @@ def test_a_row_that_was_logged_though_it_is_not_so_is_found(scene, table, change
     scene.write()
 
     assert rule in scene.rules()
+
+
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [
+        ("items", {"claimed_title": "another"}),
+        ("submissions", {"receipt_sha256": "1" * 64}),
+        ("captures", {"egress": "another"}),
+    ],
+)
+def test_two_rows_that_were_logged_of_one_thing_are_found(scene, table, change):
+    _log_another(scene, table, scene.model.rows[table][0] | change)
+
+    assert scene.rules() >= {"row-reference"}
+
+
+@pytest.mark.parametrize(
+    ("table", "row"),
+    [
+        ("derivations", {"derived_sha256": "1" * 64}),
+        ("fingerprints", {"sha256": "1" * 64}),
+        ("objects", {"capture_id": "other"}),
+    ],
+)
+def test_a_row_about_what_no_other_row_describes_is_found(scene, table, row):
+    own = {"item_id": "item-2", "schema_version": 1}
+    _log_another(scene, table, (scene.model.rows[table] or [own])[-1] | row)
+
+    assert "row-reference" in scene.rules()
+
+
+def _log_another(scene: Scene, table: str, row: dict) -> None:
+    """A further row of the item, which its entry names, too."""
+    row["row_sha256"] = row_digest(row)
+    scene.model.rows[table].append(row)
+    about = scene.model.items[0] if "item_id" in row else None
+    named = [e for e in scene.model.shown() if e["item"] == about and "files" not in e["body"]]
+    entries = [e for e in named if "rows" in e["body"]]
+    entries[-1]["body"]["rows"].setdefault(table, []).append(row["row_sha256"])
+    scene.model.rebuild()
+    scene.write()
 
 
 # Something is left out.

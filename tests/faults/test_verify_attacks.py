@@ -346,6 +346,19 @@ def test_rows_that_the_log_does_not_name_are_found_under_a_valid_seal(archive):
     assert rules == {"row-missing", "row-not-logged"}
 
 
+def test_a_second_row_of_a_submission_is_found(archive):
+    batch = Batch(archive, 4)
+    batch.build()
+    [row] = batch.rows["submissions"]
+    batch.rows["submissions"].append(row | {"receipt_sha256": "1" * 64})
+    batch.write_tables()
+    batch.publish()
+    batch.append()
+    batch.seal()
+
+    assert "submissions-reference" in {rule for rules in _broken(archive).values() for rule in rules}
+
+
 def test_a_row_digest_that_does_not_recompute_is_found(archive):
     batch = Batch(archive, 4)
     batch.build()
