@@ -11,6 +11,7 @@ from preservation import pipeline
 from preservation.cli.commands import preserve
 from preservation.cli.likeness_tables import print_answer, print_exhibition, print_links, print_some
 from preservation.cli.options import home_option, json_option, print_json, print_table, settings_of
+from preservation.errors import Unavailable
 
 _FORMATS = ("csv", "json", "parquet")
 
@@ -69,6 +70,9 @@ def cluster_update(context: click.Context, *, rebuild: bool, as_json: bool) -> N
     settings = settings_of(context)
     if not rebuild:
         done = pipeline.cluster(settings)
+        if "skipped" in done:
+            msg = "Another worker is grouping at this moment."
+            raise Unavailable(msg, remedy="Nothing was changed here. Run it again when that is done.")
         _tell(done, f"{done.get('clusters', 0)} group(s).", as_json=as_json)
         return
     found = pipeline.cluster_anew(settings)

@@ -19,6 +19,7 @@ from functools import reduce
 from io import BytesIO
 from typing import Any
 
+from preservation.errors import EvidenceAtRisk
 from preservation.manifest.files import read_table, write_table
 from preservation.model.canonical import canonical_json
 from preservation.model.digests import sha256_of
@@ -95,9 +96,26 @@ def newest_derived(store: ObjectStore, table: Table) -> str | None:
 
 
 def read_derived(store: ObjectStore, table: Table) -> list[Row]:
-    """All rows of the newest file of *table*, `clusters` or `merges`; none before the first."""
+    """All rows of the newest file of *table*, `clusters` or `merges`; none before the first; raises
+    like `derived_bytes`.
+    """
     key = newest_derived(store, table)
-    return [] if key is None else read_table(store.read(key), table)
+    return [] if key is None else read_table(derived_bytes(store, key), table)
+
+
+def derived_bytes(store: ObjectStore, key: str) -> bytes:
+    """What lies under *key*.
+
+    Raises:
+        EvidenceAtRisk: It isn't what its name tells. Nothing may be made from it.
+        KeyError: Nothing lies there.
+    """
+    content = store.read(key)
+    if sha256_of(content) != digest_in(key):
+        msg = f"{key} was changed: its digest isn't the one in its name."
+        remedy = "Delete it and run 'preserve cluster update': it is made again from what is sealed."
+        raise EvidenceAtRisk(msg, remedy=remedy)
+    return content
 
 
 def derived_key(name: str, log_size: int, content: bytes, *, suffix: str = "parquet") -> str:
@@ -130,12 +148,13 @@ def write_newest(
     """Store *rows* as the newest file of *table*, unless that has them; its key, and whether it is new.
 
     Without any rows ever there is no file. It is named after a size beyond that of the file before it.
+    Raises like `derived_bytes`.
     """
     content = table_bytes(table, found := list(rows))
     newest = newest_derived(store, table)
     if newest is None and not found:
         return None, False
-    if newest is not None and digest_in(newest) == sha256_of(content):
+    if newest is not None and derived_bytes(store, newest) == content:
         return newest, False
     before = 0 if newest is None else int(newest.rpartition("/")[2][:12]) + 1
     key = derived_key(table.name, max(log_size, before), content)

@@ -13,9 +13,11 @@ from PIL import Image
 from demo import pictures as scenes
 from preservation import query
 from preservation.cli import preserve
-from preservation.errors import BadInput
+from preservation.errors import BadInput, EvidenceAtRisk, Unavailable
 from preservation.model.digests import sha256_of
+from preservation.pipeline.leasing import held
 from preservation.settings import load
+from preservation.state import open_database
 
 REASON = "the same roof, the same crack in the wall"
 
@@ -280,6 +282,28 @@ def test_no_submitter_and_no_recipient_of_an_export_learns_of_the_other(home, me
     )
     assert [secret for secret in secrets if secret.encode() in rows] == []
     assert b"analyst-7" not in b"".join(bag.values())
+
+
+def test_a_rebuild_does_not_take_a_changed_file_for_what_its_name_tells(home):
+    [path] = (home / "archive/derived/clusters").iterdir()
+    kept = path.read_bytes()
+    path.chmod(0o644)
+    path.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
+
+    answer = CliRunner().invoke(preserve, ["cluster", "update", "--rebuild", "--home", str(home)])
+
+    path.write_bytes(kept)
+    assert isinstance(answer.exception, EvidenceAtRisk)
+    assert path.name in str(answer.exception)
+
+
+def test_an_update_while_another_worker_groups_does_not_tell_of_no_groups(home):
+    settings = load(home)
+    with held(settings, open_database(settings.database_url), "cluster"):
+        answer = CliRunner().invoke(preserve, ["cluster", "update", "--home", str(home)])
+
+    assert isinstance(answer.exception, Unavailable)
+    assert answer.exception.exit_code == 4
 
 
 def test_a_rebuild_says_that_what_is_there_was_made_by_other_rules(home):

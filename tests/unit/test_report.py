@@ -310,7 +310,8 @@ def test_only_the_newest_clusters_count(tmp_path: Path) -> None:
     fill(SealedArchive(memory, tmp_path))
     path = tmp_path / "later.parquet"
     write_table(path, CLUSTERS, [])
-    memory.put(f"derived/clusters/{12:012}-{'ab' * 32}.parquet", path.read_bytes())
+    content = path.read_bytes()
+    memory.put(f"derived/clusters/{12:012}-{sha256_of(content)}.parquet", content)
 
     assert read_contents(memory).clusters == []
 

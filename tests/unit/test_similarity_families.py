@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from preservation.errors import EvidenceAtRisk
 from preservation.manifest import RULES, write_coverage
 from preservation.pipeline.clustering.reading import cluster_rows, edge_rows, merge_rows
 from preservation.pipeline.clustering.running import advance
@@ -249,6 +250,24 @@ def test_a_deleted_derived_file_is_made_again(clustered, archive, tmp_path):
     advance(archive.holding(tmp_path / "work"))
 
     assert {key: archive.store.read(key) for key in archive.store.keys("derived/")} == before
+
+
+@pytest.mark.parametrize("table", ["clusters", "edges", "compared"])
+def test_nothing_is_made_from_a_derived_file_that_was_changed_and_its_remedy_helps(
+    clustered, archive, tmp_path, table
+):
+    clustered([shown("a", ORIGINAL), shown("b", COPY)])
+    [key] = archive.store.keys(f"derived/{table}/")
+    whole = archive.store.read(key)
+    archive.store._objects[key] = whole[:-1] + bytes([whole[-1] ^ 1])
+
+    with pytest.raises(EvidenceAtRisk, match=key) as caught:
+        advance(archive.holding(tmp_path / "work"))
+    del archive.store._objects[key]
+    advance(archive.holding(tmp_path / "work"))
+
+    assert "Delete it" in str(caught.value.remedy)
+    assert archive.store.read(key) == whole
 
 
 def test_a_batch_that_appears_between_covered_ones_has_everything_after_it_compared_anew(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from preservation.manifest import (
     Coverage,
     covered,
+    derived_bytes,
     manifest_keys,
     newest_seals,
     part_keys,
@@ -102,7 +103,7 @@ class Holding:
     def derived_columns(self, key: str, table: Table, names: Sequence[str]) -> Columns:
         """Columns of a derived file's rows; raises like `sealed_rows`."""
         with readable():
-            return read_columns(self.derived.read(key), table, names)
+            return read_columns(derived_bytes(self.derived, key), table, names)
 
     def earlier(self, chain: Iterable[Coverage]) -> Iterator[tuple[Earlier, dict[str, str]]]:
         """The anchors that *chain* found, part by part, and the items in which they were compared."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from preservation.manifest import part_keys, read_derived, read_table
+from preservation.manifest import derived_bytes, part_keys, read_derived, read_table
 from preservation.model.tables import CLUSTERS, EDGES, MERGES, Row
 from preservation.pipeline.clustering.holding import Holding
 from preservation.pipeline.holdings import readable
@@ -33,7 +33,7 @@ def edge_rows(store: ObjectStore, sha256s: Collection[str] | None = None) -> Ite
     wanted = None if sha256s is None else dict.fromkeys(ends, sha256s)
     for key in part_keys(_holding(store).coverage(), EDGES):
         with readable():
-            rows = read_table(store.read(key), EDGES, wanted=wanted)
+            rows = read_table(derived_bytes(store, key), EDGES, wanted=wanted)
         yield from rows
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from preservation.manifest import newest_derived, part_keys
+from preservation.manifest import derived_bytes, newest_derived, part_keys
 from preservation.model.tables import CLUSTERS, COMPARED, EDGES, MERGES, Table
 from preservation.pipeline.clustering.holding import Holding
 from preservation.pipeline.clustering.running import advance
@@ -54,6 +54,7 @@ def _rows(holding: Holding, table: Table) -> Counter[str]:
     return found
 
 
-def _whole(holding: Holding, table: Table) -> str:
-    """The digest of the newest file, as its name tells it."""
-    return (newest_derived(holding.derived, table) or "").rpartition("-")[2]
+def _whole(holding: Holding, table: Table) -> bytes:
+    """The newest file; empty if there is none."""
+    key = newest_derived(holding.derived, table)
+    return b"" if key is None else derived_bytes(holding.derived, key)
