@@ -2426,10 +2426,27 @@ def compare_receipt(case: Case, document: Json, digest: str) -> None:
     elif row["receipt_sha256"] != digest:
         case.broken("receipt", row["submission_id"], row["receipt_sha256"], digest)
     for promised in document["items"]:
-        item = case.rows.items.get(promised["item_id"], {})
-        seen = item.get("submitted_url")
-        if item and promised.get("url", seen) != seen:
-            case.broken("receipt", promised["item_id"], str(promised.get("url")), str(seen))
+        item = case.rows.items.get(promised["item_id"])
+        if item is not None:
+            compare_item(case, promised, item)
+            compare_file(case, promised, item)
+
+
+def compare_item(case: Case, promised: Json, item: Json) -> None:
+    """The item's row says what the receipt says of it."""
+    for name, column in (("row", "row_number"), ("url", "submitted_url")):
+        if promised.get(name, item.get(column)) != item.get(column):
+            subject = f"{promised['item_id']}, {column}"
+            case.broken("receipt", subject, str(promised[name]), str(item.get(column)))
+
+
+def compare_file(case: Case, promised: Json, item: Json) -> None:
+    """A file that was received is among the item's objects, if that was preserved."""
+    is_expected = item["outcome"] == "captured" and not is_withheld(case, "objects")
+    sha256, held = promised.get("sha256"), case.rows.objects_of[promised["item_id"]]
+    if is_expected and sha256 is not None and sha256 not in held:
+        seen = ", ".join(sorted(held)) or "none"
+        case.broken("receipt", f"{promised['item_id']}, file", f"the object {sha256}", seen)
 
 
 def judge_proof(case: Case, document: Json, receipt: Path) -> None:
@@ -2454,7 +2471,7 @@ def judge_proof(case: Case, document: Json, receipt: Path) -> None:
     judge_proof_growth(log, document["consistency"])
     judge_kept(case, log)
     judge_proof_rows(case, log, document)
-    judge_proof_tokens(case, document["tokens"], notes)
+    judge_proof_tokens(case, document["tokens"], notes, entries)
     case.counts["receipt entries"] = len(entries)
     if receipt.is_file():
         digest = hashlib.sha256(read_small(receipt, LARGEST_DOCUMENT)).hexdigest()
@@ -2511,14 +2528,15 @@ def judge_kept(case: Case, log: Log) -> None:
 
 def judge_proof_rows(case: Case, log: Log, document: Json) -> None:
     """The submission's row names the receipt; it and the items' rows are those that were logged."""
-    named = []
+    named, own = [], document["submission_id"]
     for entry in document["rows"]:
         row, table = dict(entry["row"]), entry["table"]
+        require(row.get("submission_id") == own, f"a row is of another submission than {own}")
         stated = digest_bytes(row.pop("row_sha256"))
         require(stated == hashlib.sha256(canonical_json(row)).digest(), "a row's digest is false")
         if log.claims[table][stated, row.get("item_id")] < 1:
             case.broken("receipt-not-logged", f"{table} {stated.hex()}", "a logged row", "not logged")
-        elif table == "submissions" and row["submission_id"] == document["submission_id"]:
+        elif table == "submissions":
             named.append(row["receipt_sha256"])
     if named != [document["receipt_sha256"]]:
         expected = f"a logged row that names {document['receipt_sha256']}"
@@ -2528,17 +2546,27 @@ def judge_proof_rows(case: Case, log: Log, document: Json) -> None:
 
 
 def judge_promises(case: Case, proof: Json, receipt: Json) -> None:
-    """Each item that the receipt promises has its row in the proof, or is told to be pending."""
-    told = {entry["row"].get("item_id") for entry in proof["rows"] if entry["table"] == "items"}
-    told |= {pending.get("item_id") for pending in proof.get("pending", [])}
-    for promised in receipt["items"]:
-        if promised["item_id"] not in told:
-            expected = "its row in the proof, or that it is pending"
-            case.broken("receipt-not-logged", promised["item_id"], expected, "neither")
+    """Each item that the receipt promises, and no other, has its row in the proof, which says what the
+    receipt says of it, or is told to be pending.
+    """
+    rows = {
+        entry["row"]["item_id"]: entry["row"] for entry in proof["rows"] if entry["table"] == "items"
+    }
+    pending = {entry["item_id"] for entry in proof.get("pending", [])}
+    promises = {promised["item_id"]: promised for promised in receipt["items"]}
+    for item in sorted(promises.keys() | rows.keys()):
+        if (item in promises, item in rows) != (True, item not in pending):
+            places = (("promised", promises), ("sealed", rows), ("pending", pending))
+            seen = ", ".join(word for word, known in places if item in known)
+            case.broken("receipt-not-logged", item, "promised, and sealed or pending", seen)
+        elif item in rows:
+            compare_item(case, promises[item], rows[item])
 
 
-def judge_proof_tokens(case: Case, tokens: list[Json], notes: dict[int, bytes]) -> None:
-    """The tokens over the receipt's checkpoints."""
+def judge_proof_tokens(
+    case: Case, tokens: list[Json], notes: dict[int, bytes], entries: list[tuple[bytes, Json]]
+) -> None:
+    """The tokens over the receipt's checkpoints, one at least over those of its entries."""
     accepted, lists = [], list(case.pins.lists)
     for entry in tokens:
         name = f"receipt, token of {entry['authority']} over {entry['size']}"
@@ -2552,12 +2580,27 @@ def judge_proof_tokens(case: Case, tokens: list[Json], notes: dict[int, bytes]) 
                 known = revocation_lists(entry.get("crl_pem", "").encode("utf-8"))
                 lists += [one for one in known if is_issued(case, one, entry["authority"], chain)]
     judge_revocations(case, accepted, lists)
+    judge_proof_times(case, accepted, entries)
     case.counts["receipt tokens"] = len(accepted)
     if case.bag is None:
         case.tokens.extend(accepted)
         judge_expiry(case)
         if not accepted:
             case.gap("no-upper-bound", "receipt", "an accepted token over its checkpoints", "none")
+
+
+def judge_proof_times(case: Case, tokens: list[Token], entries: list[tuple[bytes, Json]]) -> None:
+    """Each entry's checkpoint has a token, which isn't older than the entry."""
+    for line, told in entries:
+        entry, size = parse_entry(line), told["size"]
+        own = [token.gen_time for token in tokens if token.size == size]
+        if not own:
+            # A later token covers it, too, but shows no more than that it existed by then.
+            subject = f"receipt, checkpoint {size}"
+            case.gap("time-stamp-pending", subject, "an accepted token over it", "none")
+        elif entry.at > min(own) + CLOCK_TOLERANCE:
+            subject = f"receipt, entry {entry.number}"
+            case.broken("log-time-after-token", subject, f"not after {min(own)}", f"{entry.at}")
 
 
 def judge_forks(case: Case, theirs: Log, leaves: dict[int, bytes]) -> None:

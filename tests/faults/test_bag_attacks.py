@@ -1175,6 +1175,59 @@ def test_a_receipt_s_token_that_was_revoked_or_expired_is_not_taken_as_proof(sce
     assert _alone(scene, receipt / "proof.json").exit_code == 1
 
 
+@pytest.mark.parametrize(
+    ("table", "change", "rule"),
+    [
+        ("items", {"submitted_url": "http://else.invalid/"}, "receipt"),
+        ("items", {"row_number": 7}, "receipt"),
+        ("items", {"submission_id": "another"}, "receipt"),
+        ("items", {"item_id": "item-9"}, "receipt-not-logged"),
+    ],
+)
+def test_an_item_that_was_logged_otherwise_than_promised_is_found(scene, receipt, table, change, rule):
+    scene.model.rewrite(table, **change)
+    scene.model.rebuild()
+    document = json.loads((receipt / "receipt.json").read_bytes())
+    proof = scene.model.proof_of_receipt(document, "submission-2")
+    proof["rows"] = [
+        {"table": name, "row": row}
+        for name in ("submissions", "items")
+        for row in scene.model.rows[name]
+    ]
+    (receipt / "proof.json").write_bytes(canonical_json(proof))
+
+    assert rule in {f.rule for f in _alone(scene, receipt / "proof.json").findings.values()}
+
+
+def test_a_file_that_was_preserved_otherwise_than_received_is_found_beside_a_bag(scene, receipt):
+    document = json.loads((receipt / "receipt.json").read_bytes())
+    document["items"][0]["sha256"] = "1" * 64
+    scene.model.rewrite("submissions", receipt_sha256=sha256(canonical_json(document)))
+    scene.model.rebuild()
+    scene.write()
+    (receipt / "receipt.json").write_bytes(canonical_json(document))
+    proof = scene.model.proof_of_receipt(document, "submission-2")
+    (receipt / "proof.json").write_bytes(canonical_json(proof))
+
+    found = scene.judged(receipt / "proof.json").findings
+    assert "1" * 64 in found["receipt", "item-2, file"].expected
+
+
+@pytest.mark.parametrize(
+    ("by", "rule"),
+    [(timedelta(hours=-1), "log-time-after-token"), (timedelta(0), "time-stamp-pending")],
+)
+def test_a_receipt_s_token_is_over_its_entries_and_not_older(scene, receipt, by, rule):
+    scene.model.date_back(by)
+    scene.model.rebuild()
+    document = json.loads((receipt / "receipt.json").read_bytes())
+    proof = scene.model.proof_of_receipt(document, "submission-2")
+    proof["tokens"] = proof["tokens"] if by else []
+    (receipt / "proof.json").write_bytes(canonical_json(proof))
+
+    assert rule in {f.rule for f in _alone(scene, receipt / "proof.json").findings.values()}
+
+
 def test_items_that_wait_are_told(scene, receipt):
     path = receipt / "proof.json"
     document = json.loads(path.read_bytes()) | {"pending": [{"item_id": "item-9", "row": 2}]}
