@@ -11,7 +11,7 @@ from preservation.cli.options import home_option, json_option, print_json, print
 @preserve.group()
 @home_option
 def source() -> None:
-    """What identifies a source: sealed encrypted, opened on record, erased for good."""
+    """What a source decides: who it is, and whether its material is shared, on record."""
 
 
 @source.command("show")
@@ -31,6 +31,26 @@ def show(context: click.Context, subject: str, reason: str, *, as_json: bool) ->
     for value in answer["values"]:
         told = value.get("value") or value.get("value_base64") or f"({value['absence']})"
         click.echo(printable(f"{value['subject']}: {told}"))
+
+
+@source.command("withdraw")
+@click.argument("subject", metavar="ITEM|SUBMISSION")
+@click.option("--authority", required=True, help="Reference of the submitter's letter; no names.")
+@home_option
+@json_option
+@click.pass_context
+def withdraw(context: click.Context, subject: str, authority: str, *, as_json: bool) -> None:
+    """Take back the consent to share a sealed item, or all of a submission; nothing is deleted.
+
+    No export gives it any more, whatever an agreement or an authorisation says. It can't be undone.
+    """
+    from preservation.pipeline.withdrawing import withdraw_sharing
+
+    items = withdraw_sharing(settings_of(context), subject, authority=authority)
+    if as_json:
+        print_json({"items": items})
+    else:
+        click.echo(f"{len(items)} item(s) are shared no more; that goes into the log.")
 
 
 @source.command("erase")

@@ -18,7 +18,7 @@ import bagit
 import pyarrow.parquet as pq
 import pyrage
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from preservation import pipeline
 from preservation.custody import CustodyLog
@@ -28,6 +28,7 @@ from preservation.model.canonical import canonical_json
 from preservation.model.digests import sha256_of
 from preservation.model.tables import MANIFEST_TABLES
 from preservation.pipeline.archive import open_archive
+from preservation.pipeline.withdrawing import withdraw_sharing
 from preservation.state import open_database, schema
 from preservation.submission import add_agreement, add_organisation, submit
 from tests.conftest import PRESERVE, new_deployment
@@ -384,12 +385,28 @@ def test_nothing_is_handed_out_when_nothing_may_be(holding, tmp_path):
 
 def test_an_item_whose_sharing_was_withdrawn_stays_here(holding, tmp_path):
     later = holding.copy(tmp_path / "home")
-    chosen = schema.item.c.item_id == later.items["plain.txt"]
-    with open_database(later.settings.database_url).begin() as connection:
-        connection.execute(update(schema.item).where(chosen).values(status="sharing-withdrawn"))
+    item = later.items["plain.txt"]
+
+    assert withdraw_sharing(later.settings, item, authority="letter 4") == [item]
+    assert withdraw_sharing(later.settings, item, authority="letter 4") == [item]
+    pipeline.seal_ready(later.settings)
 
     with pytest.raises(PolicyRefusal, match="sharing-withdrawn"):
         later.export("plain.txt", to=tmp_path / "bag", authorised_by="decision 7")
+    log = CustodyLog(open_archive(later.settings), later.settings.log_origin)
+    assert "policy assignment" in {entry.event_type for entry in log.entries(0, log.size())}
+
+
+def test_what_is_not_sealed_or_not_known_can_not_be_withdrawn(holding, tmp_path):
+    later = holding.copy(tmp_path / "home")
+    later.submit(tmp_path / "new", "late", {}, {"file": "new.txt"})
+    with open_database(later.settings.database_url).begin() as connection:
+        query = select(schema.item.c.submission_id).where(schema.item.c.sealed_batch_id.is_(None))
+        submission = connection.execute(query).scalar_one()
+
+    for name in (submission, "unheard-of"):
+        with pytest.raises(BadInput, match=name):
+            withdraw_sharing(later.settings, name, authority="letter 4")
 
 
 def test_an_item_that_isnt_sealed_is_named(holding, tmp_path):
