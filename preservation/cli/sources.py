@@ -46,11 +46,13 @@ def withdraw(context: click.Context, subject: str, authority: str, *, as_json: b
     """
     from preservation.pipeline.withdrawing import withdraw_sharing
 
-    items = withdraw_sharing(settings_of(context), subject, authority=authority)
+    done = withdraw_sharing(settings_of(context), subject, authority=authority)
     if as_json:
-        print_json({"items": items})
-    else:
-        click.echo(f"{len(items)} item(s) are shared no more; that goes into the log.")
+        print_json(done)
+        return
+    click.echo(f"{len(done['items'])} item(s) are shared no more; that goes into the log.")
+    for reason in done["not_returned"]:
+        click.echo(printable(f"A sheet wasn't filled again: {reason}"))
 
 
 @source.command("erase")

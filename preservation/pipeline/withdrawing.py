@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Connection, or_, select, update
@@ -19,9 +19,10 @@ _UNDER_WAY = (Status.ACCEPTED, Status.CAPTURE_QUEUED, Status.CAPTURING, Status.C
 """Where an item that isn't sealed will be."""
 
 
-def withdraw_sharing(settings: Settings, subject_id: str, *, authority: str) -> list[str]:
-    """Hand out no more what is sealed of the item or submission *subject_id*: the items, each of which
-    has that on record. Those withdrawn before stay so. *authority* refers to the submitter's letter.
+def withdraw_sharing(settings: Settings, subject_id: str, *, authority: str) -> dict[str, list[str]]:
+    """Hand out no more what is sealed of the item or submission *subject_id*: ``items``, each of which
+    has that on record, and under ``not_returned`` why sheets couldn't be filled again. Those withdrawn
+    before stay so. *authority* refers to the submitter's letter.
 
     Raises:
         BadInput: There is no such item or submission, or part of it isn't sealed yet.
@@ -46,11 +47,20 @@ def withdraw_sharing(settings: Settings, subject_id: str, *, authority: str) -> 
                 .where(schema.item.c.item_id == item.item_id)
                 .values(status=Status.SHARING_WITHDRAWN, updated_at=clock.now())
             )
-    for submission_id in sorted({item.submission_id for item in found}):
-        # A sheet that was erased isn't filled any more.
-        with suppress(BadInput):
+    submissions = sorted({item.submission_id for item in found})
+    return {
+        "items": [item.item_id for item in found],
+        "not_returned": list(_not_returned(settings, submissions)),
+    }
+
+
+def _not_returned(settings: Settings, submissions: list[str]) -> Iterator[str]:
+    """Return the sheets of *submissions*; what is said of those that can't be."""
+    for submission_id in submissions:
+        try:
             return_sheet(settings, submission_id)
-    return [item.item_id for item in found]
+        except BadInput as error:
+            yield str(error)
 
 
 def _items_of(connection: Connection, subject_id: str) -> list[Any]:

@@ -387,14 +387,26 @@ def test_an_item_whose_sharing_was_withdrawn_stays_here(holding, tmp_path):
     later = holding.copy(tmp_path / "home")
     item = later.items["plain.txt"]
 
-    assert withdraw_sharing(later.settings, item, authority="letter 4") == [item]
-    assert withdraw_sharing(later.settings, item, authority="letter 4") == [item]
+    done = withdraw_sharing(later.settings, item, authority="letter 4")
+    assert done == {"items": [item], "not_returned": []}
+    assert withdraw_sharing(later.settings, item, authority="letter 4") == done
     pipeline.seal_ready(later.settings)
 
     with pytest.raises(PolicyRefusal, match="sharing-withdrawn"):
         later.export("plain.txt", to=tmp_path / "bag", authorised_by="decision 7")
     log = CustodyLog(open_archive(later.settings), later.settings.log_origin)
     assert "policy assignment" in {entry.event_type for entry in log.entries(0, log.size())}
+
+
+def test_a_sheet_that_is_lost_hinders_no_withdrawal_and_is_named(holding, tmp_path):
+    later = holding.copy(tmp_path / "home")
+    shutil.rmtree(later.settings.inbox)
+
+    done = withdraw_sharing(later.settings, later.items["plain.txt"], authority="letter 4")
+
+    assert done["items"] == [later.items["plain.txt"]]
+    [reason] = done["not_returned"]
+    assert "can't go back" in reason
 
 
 def test_what_is_not_sealed_or_not_known_can_not_be_withdrawn(holding, tmp_path):
