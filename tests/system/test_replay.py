@@ -72,12 +72,13 @@ def test_a_page_looks_and_reads_in_replay_as_it_did_live(kind, visited, pool, se
 
     score = score_replay(live, warc, settings, pool)
 
+    # A feed may ask once more because it is drawn, live or in replay: then it misses that page alone.
+    more = [one for one in score.missed if kind == "feed" and "/p/feed.html?page=" in one]
     assert score.fault is None
-    assert score.missed == ()
+    assert list(score.missed) == more[:1]
     assert live.text.strip() or kind in {"canvas", "background"}
     assert Decimal(score.text) >= Decimal("0.99")
     assert Decimal(score.pixels) >= Decimal("0.99")
-    # A feed may ask once more because it is drawn.
     assert score.requests == "1.0000" or kind == "feed"
 
 
