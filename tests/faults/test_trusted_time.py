@@ -389,18 +389,24 @@ def test_without_calendars_nothing_is_sent_to_one(stamped, calendar):
     assert calendar.digests == []
 
 
-@pytest.mark.parametrize(
-    ("claim", "seen"),
-    [(True, {"late-token": "note"}), (False, {"late-token": "note", "late-token-hidden": "broken"})],
-)
-def test_a_late_token_is_never_shown_as_on_time(tmp_path, claim, seen):
-    archive = SmallArchive.found(tmp_path / "home")
-    forger = Forger(tmp_path / "forger")
+def one_logged(folder: Path, **options: bool) -> tuple[SmallArchive, Forger, Batch]:
+    """An archive with one batch in its log, not sealed, and a forger of those *options* that it trusts."""
+    archive = SmallArchive.found(folder / "home")
+    forger = Forger(folder / "forger", **options)
     archive.trust(forger)
     batch = Batch(archive, 1)
     batch.build()
     batch.publish()
     batch.append()
+    return archive, forger, batch
+
+
+@pytest.mark.parametrize(
+    ("claim", "seen"),
+    [(True, {"late-token": "note"}), (False, {"late-token": "note", "late-token-hidden": "broken"})],
+)
+def test_a_late_token_is_never_shown_as_on_time(tmp_path, claim, seen):
+    archive, forger, batch = one_logged(tmp_path)
     late = datetime.now(UTC) + timedelta(minutes=20)
 
     batch.seal(answer=lambda note: forged(forger, note, gen_time=late, is_late=claim))
@@ -412,13 +418,7 @@ def test_a_late_token_is_never_shown_as_on_time(tmp_path, claim, seen):
 
 
 def test_a_token_that_expired_before_another_covered_it_is_a_gap(tmp_path):
-    archive = SmallArchive.found(tmp_path / "home")
-    forger = Forger(tmp_path / "forger", expired=True)
-    archive.trust(forger)
-    batch = Batch(archive, 1)
-    batch.build()
-    batch.publish()
-    batch.append()
+    archive, forger, batch = one_logged(tmp_path, expired=True)
     early = datetime.now(UTC) - timedelta(days=2)
 
     batch.seal(answer=lambda note: forged(forger, note, gen_time=early))
@@ -428,13 +428,7 @@ def test_a_token_that_expired_before_another_covered_it_is_a_gap(tmp_path):
 
 
 def test_a_token_made_more_than_a_day_later_does_not_attest_the_log_s_time(tmp_path):
-    archive = SmallArchive.found(tmp_path / "home")
-    forger = Forger(tmp_path / "forger")
-    archive.trust(forger)
-    batch = Batch(archive, 1)
-    batch.build()
-    batch.publish()
-    batch.append()
+    archive, forger, batch = one_logged(tmp_path)
     late = datetime.now(UTC) + timedelta(hours=25)
 
     batch.seal(answer=lambda note: forged(forger, note, gen_time=late, is_late=True))
