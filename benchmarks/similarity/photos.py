@@ -76,7 +76,11 @@ def fetch(directory: Path) -> None:
             print(f"fetching {package} {version}", flush=True)
             archives = directory / "archives"
             archives.mkdir(parents=True, exist_ok=True)
-            _FETCHED[kind](package, version, archives, unpacked)
+            unpacked.parent.mkdir(exist_ok=True)
+            # Under its name only once it is whole: a fetch that was broken off is begun anew.
+            with tempfile.TemporaryDirectory(dir=unpacked.parent) as whole:
+                _FETCHED[kind](package, version, archives, Path(whole) / "it")
+                (Path(whole) / "it").rename(unpacked)
 
 
 def _debian(package: str, version: str, archives: Path, unpacked: Path) -> None:
