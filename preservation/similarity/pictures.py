@@ -221,7 +221,7 @@ def _quickly(image: Image.Image, path: Path) -> Image.Image | None:
         grey = cv2.cvtColor(pixels.reshape(image.height, image.width, 3), cv2.COLOR_RGB2GRAY)
     else:
         return None
-    return _reduced(Image.fromarray(np.asarray(grey, dtype=np.uint8)))
+    return _reduced(Image.fromarray(_halved(np.asarray(grey, dtype=np.uint8))))
 
 
 def _grey(image: Image.Image) -> Image.Image:
@@ -237,12 +237,24 @@ def _is_opaque(image: Image.Image) -> bool:
     return not image.has_transparency_data
 
 
+def _halved(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """*grey* at half its size if that is half of the way: OpenCV has a quicker step for it."""
+    height, width = grey.shape
+    if width % 2 or height % 2 or _factor(width, height) % 2:
+        return grey
+    halved = cv2.resize(grey, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+    return np.asarray(halved, dtype=np.uint8)
+
+
 def _reduced(image: Image.Image) -> Image.Image:
-    factor = max(
-        min(image.size) // _KEPT_SIDE_PX,
-        math.ceil(math.sqrt(image.width * image.height / _MOST_KEPT_PIXELS)),
-    )
+    factor = _factor(*image.size)
     return image.reduce(factor) if factor > 1 else image
+
+
+def _factor(width: int, height: int) -> int:
+    """By how much a picture of that size is reduced."""
+    most_pixels = math.ceil(math.sqrt(width * height / _MOST_KEPT_PIXELS))
+    return max(min(width, height) // _KEPT_SIDE_PX, most_pixels)
 
 
 def _turned(grey: Image.Image, turn: Image.Transpose | None, size: tuple[int, int]) -> Image.Image:

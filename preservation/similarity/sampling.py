@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 SAMPLES = 64
-_AT_ONCE = 8
-"""Samples that are made of one stretch of the picture: most of the others weigh nothing in them."""
 _LUMA = np.array([0.299, 0.587, 0.114])
 """What pdqhash weighs red, green and blue with."""
 _STEPS = 64
 """Fractions of a grey level that are told apart."""
 
-_Stretch = tuple[slice, NDArray[np.float32]]
-
-
 def samples(grey: NDArray[np.uint8], width_px: int, height_px: int) -> NDArray[np.float32]:
     """The 64 x 64 samples of a picture of that size which *grey* is a reduced copy of."""
-    rows, columns = grey.shape
-    down = _summed(_stretches(height_px, rows, is_mirrored=False), grey.astype(np.float32))
-    return _summed(_stretches(width_px, columns, is_mirrored=False), down.T).T
+    return np.asarray(mirrored_samples(grey, width_px, height_px)[0, 0])
 
 
 def mirrored_samples(grey: NDArray[np.uint8], width_px: int, height_px: int) -> NDArray[np.float32]:
@@ -31,15 +24,9 @@ def mirrored_samples(grey: NDArray[np.uint8], width_px: int, height_px: int) -> 
     (2, 2, 64, 64).
     """
     rows, columns = grey.shape
-    exact = grey.astype(np.float32)
-    down = np.concatenate(
-        [_summed(_stretches(height_px, rows, is_mirrored=is_so), exact) for is_so in (False, True)]
-    )
-    across = np.ascontiguousarray(down.T)
-    both = np.stack(
-        [_summed(_stretches(width_px, columns, is_mirrored=is_so), across) for is_so in (False, True)]
-    )
-    return both.reshape(2, SAMPLES, 2, SAMPLES).transpose(2, 0, 3, 1)
+    down = _both_ways(height_px, rows) @ grey.astype(np.float32)
+    both = _both_ways(width_px, columns) @ np.ascontiguousarray(down.T)
+    return np.asarray(both.reshape(2, SAMPLES, 2, SAMPLES).transpose(2, 0, 3, 1))
 
 
 def in_three_channels(sampled: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -51,23 +38,13 @@ def in_three_channels(sampled: NDArray[np.float32]) -> NDArray[np.uint8]:
     return _CHANNELS.take(steps, axis=0)
 
 
-def _summed(stretches: tuple[_Stretch, ...], rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.concatenate([weights @ rows[stretch] for stretch, weights in stretches])
-
-
 @lru_cache(maxsize=512)
-def _stretches(full: int, reduced: int, *, is_mirrored: bool) -> tuple[_Stretch, ...]:
-    """Of which of *reduced* rows some samples at a time are made, and what each weighs in each."""
+def _both_ways(full: int, reduced: int) -> csr_matrix:
+    """What each of *reduced* rows weighs in each sample, and in each of the picture upside down."""
     edges = _edges(full, reduced)
     # The same parts, seen from the other end.
-    weights = _weights(full, full - edges[::-1])[:, ::-1] if is_mirrored else _weights(full, edges)
-    found = []
-    for first, after in pairwise(range(0, SAMPLES + 1, _AT_ONCE)):
-        some = weights[first:after]
-        used = np.flatnonzero(some.any(axis=0))
-        stretch = slice(int(used[0]), int(used[-1]) + 1)
-        found.append((stretch, np.ascontiguousarray(some[:, stretch])))
-    return tuple(found)
+    mirrored = _weights(full, full - edges[::-1])[:, ::-1]
+    return csr_matrix(np.concatenate([_weights(full, edges), mirrored]))
 
 
 def _weights(full: int, edges: NDArray[np.float64]) -> NDArray[np.float32]:
