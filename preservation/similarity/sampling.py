@@ -14,6 +14,7 @@ _LUMA = np.array([0.299, 0.587, 0.114])
 _STEPS = 64
 """Fractions of a grey level that are told apart."""
 
+
 def samples(grey: NDArray[np.uint8], width_px: int, height_px: int) -> NDArray[np.float32]:
     """The 64 x 64 samples of a picture of that size which *grey* is a reduced copy of."""
     return np.asarray(mirrored_samples(grey, width_px, height_px)[0, 0])
