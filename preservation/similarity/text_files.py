@@ -5,10 +5,11 @@ linear, whatever a stranger wrote; the standard library's HTML parser is quadrat
 from __future__ import annotations
 
 import codecs
-import html
 import re
 from collections.abc import Iterator
 from pathlib import Path
+
+from preservation.model.references import unescaped
 
 MOST_BYTES = 4 << 20
 """What comes after isn't read: about three novels, in UTF-8."""
@@ -73,7 +74,7 @@ def text_in(path: Path) -> tuple[str, bool]:
         raise TextRefused("unreadable")
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if _IS_HTML.match(text):
-        text = html.unescape("".join(_between_tags(text)))
+        text = unescaped("".join(_between_tags(text)))
     elif (first := _CUE_TIME.search(text, 0, _DECLARED_WITHIN)) is not None:
         text = _said(text[first.start() :])
     return text, len(content) > MOST_BYTES

@@ -204,8 +204,9 @@ def test_what_is_put_before_a_file_moves_no_byte_of_it(head, size, tmp_path):
         ("plain words", HtmlText("", "plain words")),
         ("<p>Seen<script>never closed", HtmlText("", "Seen")),
         ("<title>Half", HtmlText("Half", "")),
+        ("<title>&#" + "9" * 5000 + ";</title>&#" + "0" * 5000 + "65;", HtmlText("\ufffd", "A")),
     ],
-    ids=["title", "unseen", "svg", "plain", "unclosed", "half"],
+    ids=["title", "unseen", "svg", "plain", "unclosed", "half", "numbers-of-thousands-of-digits"],
 )
 def test_the_words_of_html_are_read_without_a_browser(source, words):
     assert words_of(source) == words

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import codecs
-import html
 import re
 from dataclasses import dataclass
 from itertools import islice
 
 from preservation.capture.evidence import Exchange, header
+from preservation.model.references import unescaped
 from preservation.store.http_body import CannotDecode, decoded
 
 _LARGEST_BYTES = 1 << 18
@@ -49,9 +49,9 @@ def words_of(source: str) -> HtmlText:
         shown = _without(shown, rf"(?i:<{name}\b)", rf"(?i:</{name}\b)[^<>]*>?")
     title = _TITLE.search(shown)
     body = shown[title.end() :] if title else shown
-    text = html.unescape(_TAG.sub("\n", body))
+    text = unescaped(_TAG.sub("\n", body))
     return HtmlText(
-        title=" ".join(html.unescape(title[1]).split()) if title else "",
+        title=" ".join(unescaped(title[1]).split()) if title else "",
         text="\n".join(line for line in (" ".join(line.split()) for line in text.splitlines()) if line),
     )
 
