@@ -52,6 +52,10 @@ _COMPLAINTS: tuple[tuple[re.Pattern[str], AbsenceReason], ...] = (
     (re.compile(r"file is empty", re.IGNORECASE), AbsenceReason.EMPTY),
 )
 
+_LARGEST_INTEGER = (1 << 53) - 1
+"""Of a manifest (RFC 8785, 3.2.2.3); what a file claims to have more of, is unknown."""
+_SIZE = re.compile(r"(\d{1,15})[ x](\d{1,15})")
+
 _SOURCE_FILE = re.compile(r'^\s*"SourceFile": .*\n', re.MULTILINE)
 # A file's tags may hold a key of the same name; they lie deeper.
 _FORMAT_FILE_NAME = re.compile(r'("format": \{\s*)"filename": "(?:[^"\\]|\\.)*",\s*')
@@ -106,7 +110,7 @@ def tags_of(output: str) -> dict[str, Any]:
 
 def picture_size(tags: Mapping[str, Any]) -> tuple[int, int] | None:
     """Width and height of an image in pixels, in the file's own orientation."""
-    size = re.fullmatch(r"(\d+)[ x](\d+)", str(tags.get("Composite:ImageSize", "")))
+    size = _SIZE.fullmatch(str(tags.get("Composite:ImageSize", "")))
     return (int(size[1]), int(size[2])) if size else None
 
 
@@ -122,6 +126,7 @@ def frame_size(facts: Mapping[str, Any]) -> tuple[int, int] | None:
 def playing_time_ms(facts: Mapping[str, Any]) -> int | None:
     """Playing time of the whole container in milliseconds, rounded half up."""
     try:
-        return int(Decimal(facts["format"]["duration"]) * 1000 + Decimal("0.5"))
+        found = int(Decimal(facts["format"]["duration"]) * 1000 + Decimal("0.5"))
     except (KeyError, InvalidOperation):
         return None
+    return found if abs(found) <= _LARGEST_INTEGER else None

@@ -42,6 +42,12 @@ def archive():
     return stream.getvalue()
 
 
+def vast_drawing():
+    """An SVG that claims a side of more pixels than a row of a manifest can tell."""
+    side = "9" * 20
+    return f'<svg xmlns="http://www.w3.org/2000/svg" width="{side}" height="{side}"/>'.encode()
+
+
 BAD = {
     "cut-off.jpg": (jpeg()[:3000], "unreadable"),
     "bomb.png": (bomb(), "too-many-pixels"),
@@ -49,6 +55,8 @@ BAD = {
     "noise.jpg": (bytes(range(256)) * 40, "media-type-not-eligible"),
     "icon.png": (None, "too-small"),
     "nothing.jpg": (b"", "empty"),
+    "vast.svg": (vast_drawing(), "media-type-not-eligible"),
+    "number.html": (b"<html>&#" + b"9" * 5000, "too-short"),
     "short.txt": (b"Three words only", "too-short"),
 }
 

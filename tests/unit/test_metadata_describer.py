@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import subprocess
 import sys
 import time
@@ -63,6 +64,29 @@ def test_sound_has_a_playing_time_and_no_size(describer, tmp_path):
     found = describer.describe(path, None)
 
     assert (found.duration_ms, found.width_px) == (1000, None)
+
+
+@pytest.mark.parametrize("digits", [16, 20, 5000])
+def test_a_size_that_no_manifest_holds_is_unknown(describer, tmp_path, digits):
+    side = "9" * digits
+    (tmp_path / "p.svg").write_text(
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{side}" height="{side}"/>'
+    )
+
+    found = describer.describe(tmp_path / "p.svg", None)
+
+    assert (found.observed_format, found.width_px, found.height_px) == ("image/svg+xml", None, None)
+
+
+def test_a_playing_time_that_no_manifest_holds_is_unknown(describer, tmp_path):
+    content = film(tmp_path / "film.mkv", "-f", "lavfi", "-i", "testsrc=s=320x180:d=1").read_bytes()
+    # Matroska's Duration, a float of 8 bytes (RFC 9559, 5.1.2.10).
+    at = content.index(b"\x44\x89\x88") + 3
+    (tmp_path / "film.mkv").write_bytes(content[:at] + struct.pack(">d", 9.1e15) + content[at + 8 :])
+
+    found = describer.describe(tmp_path / "film.mkv", None)
+
+    assert (found.width_px, found.duration_ms) == (320, None)
 
 
 def test_nothing_is_said_of_our_own_copy(describer, sample_film, tmp_path):
