@@ -9,8 +9,8 @@ from datetime import datetime
 from importlib.resources import files
 
 from preservation.export.evidence import Evidence
-from preservation.export.plain import shown
 from preservation.model.canonical import instant
+from preservation.model.plain import shown
 
 _STAMPS_SHOWN = 20
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from preservation.export.evidence import Evidence
-from preservation.export.plain import visible
 from preservation.model.canonical import instant
+from preservation.model.plain import visible
 from preservation.model.tables import Row
 
 QUALIFIER, SEPARATOR, LINE_BREAK = "\u00fe", "\u0014", "\u00ae"

@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 
 from preservation.errors import BadInput
-from preservation.export.plain import shown
+from preservation.model.plain import shown
 
 LANGUAGES = ("ar", "en", "es", "fr", "uk")
 RIGHT_TO_LEFT = frozenset({"ar"})

@@ -14,6 +14,7 @@ from preservation.gallery.contents import Exhibition, Family, Link, Pictures
 from preservation.gallery.geometry import outline_in_left, outline_in_right
 from preservation.gallery.numbers import clock_time, moment_of, numbers_of, picture_key, spans_of
 from preservation.gallery.timeline import LANE_HEIGHT, WIDTH, timeline_of
+from preservation.model.plain import visible
 
 LARGEST_FAMILY_LIST = 200
 LARGEST_COPY_LIST = 48
@@ -93,6 +94,7 @@ def _environment() -> Environment:
     environment.filters["short"] = lambda digest: digest[:SHORT_DIGITS]
     environment.filters["tile_names"] = tile_names
     environment.filters["clock_time"] = clock_time
+    environment.filters["visible"] = visible
     return environment
 
 

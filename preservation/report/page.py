@@ -14,6 +14,7 @@ from jinja2 import Environment, StrictUndefined
 from preservation import clock
 from preservation.errors import EvidenceAtRisk
 from preservation.model.canonical import instant
+from preservation.model.plain import visible
 from preservation.model.vocabulary import Role
 from preservation.report.contents import Contents, Item, StoredObject
 from preservation.report.pictures import Thumbnails
@@ -91,6 +92,7 @@ def _environment() -> Environment:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["in_bytes"] = in_bytes
+    environment.filters["visible"] = visible
     environment.filters["moment"] = lambda value: f"{value:%Y-%m-%d %H:%M:%S} UTC"
     return environment
 

@@ -18,7 +18,6 @@ from preservation.errors import BadInput, StoreFull
 from preservation.export.bag import BagWriter, encoded_path
 from preservation.export.history import LIMITS
 from preservation.export.loadfile import LINE_BREAK, QUALIFIER, SEPARATOR, field_of
-from preservation.export.plain import LONGEST_SHOWN, shown, visible
 from preservation.export.premis import _append
 from preservation.export.sharing import (
     Asking,
@@ -31,6 +30,7 @@ from preservation.export.sharing import (
 )
 from preservation.export.sinks import FolderSink, SealedTarSink, age_recipient
 from preservation.export.words import LANGUAGES, words_of
+from preservation.model.plain import LONGEST_SHOWN, shown, visible
 from preservation.model.tables import TABLES
 from preservation.model.vocabulary import Engine, EventType, Outcome, Reason, Role, Status
 from preservation.submission.terms import terms_from

@@ -132,6 +132,15 @@ def test_what_a_stranger_wrote_stays_text():
     assert "&lt;script&gt;" in text
 
 
+def test_a_name_that_turns_the_line_is_shown_as_it_is():
+    turned = "\u202egpj.exe\x1b"
+
+    text = page(family(member(1, submitted=turned, claimed_date=turned), member(2, target_uri=turned)))
+
+    assert "[U+202E]gpj.exe[U+001B]" in text
+    assert not {"\u202e", "\x1b"} & set(text)
+
+
 def test_without_clear_pictures_there_is_no_switch():
     text = page(family(), pictures=Pictures(blurred={ANCHOR: BLURRED}))
 

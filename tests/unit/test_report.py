@@ -175,7 +175,7 @@ def fill(archive: SealedArchive) -> None:
     )
     archive.add_item(2, "http://site.example/b/", outcome="partly-captured", reason="resources-missing")
     archive.add_item(3, "http://site.example/c/", outcome="not-captured", reason="not-found")
-    archive.add_item(4, f"http://site.example/{SHOUT}", claimed_title=SHOUT)
+    archive.add_item(4, f"http://site.example/{SHOUT}\u202egpj", claimed_title=SHOUT)
     for number in range(1, 5):
         archive.add_attempt(number)
     for number, quality in ((1, 90), (2, 30)):
@@ -247,6 +247,13 @@ def test_a_title_that_is_markup_stays_text(store: MemoryStore) -> None:
 
     assert SHOUT not in text
     assert "&lt;script&gt;" in text
+
+
+def test_an_address_that_turns_the_line_is_shown_as_it_is(store: MemoryStore) -> None:
+    text = render(store)
+
+    assert "[U+202E]gpj" in text
+    assert "\u202e" not in text
 
 
 def test_the_page_asks_nobody_for_anything(store: MemoryStore) -> None:
