@@ -2,7 +2,7 @@
 
 Rules without input or output. A flag is a suspicion for whoever reads the archive: it changes no
 outcome and keeps nothing from being captured. One table, `RULES`, says what raises which; the words of
-six languages stand in `flag_words`.
+seven languages stand in `flag_words`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,13 @@ _LOGIN_PATH = re.compile(
 )
 _BARS = re.compile(r"\s*\|\s*|\s+[-\u2010-\u2015\u00b7\u2022\u00bb:/]+\s+")
 _NO_WORD_AT_ENDS = re.compile(r"^\W+|\W+$")
-_APOSTROPHES = dict.fromkeys(map(ord, "\u2018\u2019\u02bc\u00b4`"), "'")
+_SAME_LETTERS = {
+    **dict.fromkeys(map(ord, "\u2018\u2019\u02bc\u00b4`"), "'"),
+    # Persian keyboards have a yeh and a kaf of their own, and Arabic ones two sets of digits.
+    ord("\u06cc"): "\u064a",
+    ord("\u06a9"): "\u0643",
+    **{first + digit: str(digit) for first in (0x0660, 0x06F0) for digit in range(10)},
+}
 _TATWEEL = "\u0640"
 """Stretches Arabic words, and means nothing."""
 
@@ -195,7 +201,7 @@ def _fold(text: str) -> str:
     """*text* without what spellings differ in; NFKD takes letters apart from their marks."""
     if text.isspace():
         return " "
-    plain = unicodedata.normalize("NFKD", text.casefold().translate(_APOSTROPHES))
+    plain = unicodedata.normalize("NFKD", text.casefold().translate(_SAME_LETTERS))
     return "".join(c for c in plain if c != _TATWEEL and unicodedata.category(c) not in {"Mn", "Cf"})
 
 

@@ -1,4 +1,4 @@
-"""Flags: what an answer looks like beside its content, told by visible rules in six languages."""
+"""Flags: what an answer looks like beside its content, told by visible rules in seven languages."""
 
 from __future__ import annotations
 
@@ -36,6 +36,13 @@ TEXTS = [
     ("ru", "Такой страницы больше нет", "soft-404"),
     ("ar", "عذراً، هذه الصفحة غير موجودة", "soft-404"),
     ("ar", "لم يتم العثور على الصفحة", "soft-404"),
+    ("ar", "لم نتمكن من العثور على الصفحة", "soft-404"),
+    ("en", "We couldn't find this account", "soft-404"),
+    ("fr", "Nous n'avons pas trouvé la page", "soft-404"),
+    ("es", "No hemos podido encontrar la página", "soft-404"),
+    ("fa", "صفحه مورد نظر یافت نشد", "soft-404"),
+    ("fa", "صفحه‌ای که دنبال آن هستید وجود ندارد", "soft-404"),
+    ("fa-with-arabic-letters", "این صفحه در دسترس نيست", "soft-404"),
     ("en", "This video has been removed by the uploader", "removed"),
     ("en", "Account suspended", "removed"),
     ("fr", "Cette vidéo a été supprimée", "removed"),
@@ -47,12 +54,24 @@ TEXTS = [
     ("ar", "تم حذف هذا المنشور", "removed"),
     ("ar", "الحساب موقوف", "removed"),
     ("ar", "لم يعد هذا الفيديو متاحًا", "removed"),
+    ("ar", "هذا الفيديو لم يعد متاحًا", "removed"),
+    ("en", "This Post is from a suspended account", "removed"),
+    ("uk", "Це відео більше не доступне", "removed"),
+    ("ru", "Пользователь удалил свою страницу", "removed"),
+    ("fa", "این ویدیو حذف شده است", "removed"),
+    ("fa", "این حساب کاربری مسدود شده است", "removed"),
     ("en", "The uploader has not made it: not available in your country", "geo-block"),
     ("fr", "Vidéo non disponible dans votre pays", "geo-block"),
     ("es", "Este contenido no está disponible en tu país", "geo-block"),
     ("uk", "Цей вміст недоступний у вашій країні", "geo-block"),
     ("ru", "Видео недоступно в вашей стране", "geo-block"),
     ("ar", "هذا الفيديو غير متاح في بلدك", "geo-block"),
+    ("en", "The uploader has not made this video available in your country", "geo-block"),
+    ("fr", "Ce contenu n'est pas accessible dans votre région", "geo-block"),
+    ("uk", "Відео недоступне для перегляду у вашій країні", "geo-block"),
+    ("ru", "Доступ к ресурсу заблокирован на основании закона", "geo-block"),
+    ("fa", "این ویدیو در کشور شما در دسترس نیست", "geo-block"),
+    ("fa", "دسترسی از کشور شما امکان پذیر نیست", "geo-block"),
     ("en", "Verify you are human by completing the action below.", "bot-wall"),
     ("en", "Checking your browser before accessing example.org", "bot-wall"),
     ("en", "Access Denied", "bot-wall"),
@@ -67,12 +86,22 @@ TEXTS = [
     ("ru", "Доступ к ресурсу запрещён", "bot-wall"),
     ("ar", "تحقّق من أنّك إنسان", "bot-wall"),
     ("ar", "تم رفض الوصول", "bot-wall"),
+    ("fr", "Confirmez que vous êtes un humain", "bot-wall"),
+    ("ru", "Вы не робот?", "bot-wall"),
+    ("fa", "تأیید کنید که انسان هستید", "bot-wall"),
+    ("fa", "من ربات نیستم", "bot-wall"),
+    ("fa", "دسترسی غیرمجاز", "bot-wall"),
     ("en", "Please log in or sign up to continue", "login-wall"),
     ("fr", "Connectez-vous pour continuer", "login-wall"),
     ("es", "Inicia sesión para continuar", "login-wall"),
     ("uk", "Увійдіть, щоб переглянути", "login-wall"),
     ("ru", "Необходимо авторизоваться", "login-wall"),
     ("ar", "يجب تسجيل الدخول", "login-wall"),
+    ("en", "Sign in to confirm your age", "login-wall"),
+    ("uk", "Щоб переглянути, увійдіть", "login-wall"),
+    ("ru", "Чтобы посмотреть, войдите", "login-wall"),
+    ("fa", "برای مشاهده باید وارد شوید", "login-wall"),
+    ("fa", "لطفا وارد حساب کاربری خود شوید", "login-wall"),
 ]
 
 
@@ -106,6 +135,7 @@ def test_the_same_words_in_a_long_text_flag_nothing(text, flag):
     [
         ("404", "soft-404"), ("Error 404 (Not Found)!!1", "soft-404"), ("Oops! Page not found - The Paper", "soft-404"),
         ("Страница не найдена | ВКонтакте", "soft-404"), ("الصفحة غير موجودة", "soft-404"),
+        ("خطای ۴۰۴", "soft-404"), ("صفحه یافت نشد | روزنامه", "soft-404"), ("ورود", "login-wall"), ("Ой!", "bot-wall"),
         ("Just a moment...", "bot-wall"), ("Attention Required! | Cloudflare", "bot-wall"),
         ("Access to this page has been denied", "bot-wall"), ("Un momento…", "bot-wall"),
         ("Log in | Network", "login-wall"), ("Вхід", "login-wall"), ("تسجيل الدخول", "login-wall"),
@@ -138,6 +168,7 @@ def test_a_title_about_something_else_is_not_flagged(title):
     [
         "The statue has been removed from the square.", "They deleted everything that we had.",
         "Le président a été retiré de la liste.", "Пам'ятник демонтовано вночі.", "تم تعليق المفاوضات أمس.",
+        "این کتاب در سال گذشته منتشر شد.", "Video removed from the square was seen again.",
         "The road is not available to trucks.", "Robots in factories: a report.",
     ],
     ids=lambda value: ascii(value)[:30],
