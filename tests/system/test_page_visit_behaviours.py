@@ -40,6 +40,16 @@ const turn = () => { turned = (turned + 1) % 3; other.src = `/other/${turned}.pn
 const grow = () => { grown++; const i = new Image(); i.src = `/more/${grown}.png`; more.append(i); if (grown == 3) m.remove(); };
 </script>"""
 
+MORE = {
+    "uk": ("Показати ще", "Завантажити більше", "Читати далі", "Переглянути всі коментарі"),
+    "ru": ("Показать ещё", "Показать больше", "Читать далее", "Показать полностью"),
+    "ar": ("عرض المزيد", "تحميل أكثر", "عرض الكل"),
+    "fa": ("نمایش بیشتر", "مشاهده بیشتر", "بارگذاری بیشتر"),
+    "fr": ("Voir plus", "Afficher davantage", "Voir tous les commentaires"),
+    "es": ("Ver más", "Cargar más", "Mostrar todos"),
+    "en": ("Load more", "See all", "View previous comments", "Load older posts"),
+}
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
@@ -103,6 +113,19 @@ def test_carousels_are_paged_through(sights, site):
 def test_buttons_that_bring_more_are_pressed(sights, site):
     assert {f"/more/{number}.png" for number in (1, 2, 3)} <= set(site.asked)
     assert sights.record["behaviours"]["more_clicks"] == 3
+
+
+@pytest.mark.parametrize("language", MORE)
+def test_buttons_that_bring_more_are_known_in_each_language(site, visit, language):
+    buttons = "".join(
+        f"<button onclick='fetch(`more-{number}`); this.remove()'>{label}</button>"
+        for number, label in enumerate(MORE[language])
+    )
+
+    visit(site.page(f"/{language}/", f"<meta charset=utf-8>{buttons}"))
+
+    wanted = {f"/{language}/more-{number}" for number in range(len(MORE[language]))}
+    assert wanted <= set(site.asked)
 
 
 def test_no_press_leads_elsewhere_or_sends_anything(sights, site):

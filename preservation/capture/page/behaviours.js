@@ -12,20 +12,23 @@
   const NEXT = new RegExp(`^\\s*(${[
     'next( slide| image| photo| picture)?', 'forward', 'suivante?', 'siguiente', 'weiter', 'nächste[srn]?', 'avanti',
     'successiv[oa]', 'próxim[oa]', 'seguinte', 'volgende', 'następn[ya]', 'далее', 'следующ\\S*', 'вперед', 'вперёд',
+    'далі', 'наступн\\S*',
     'sonraki', 'ileri', 'التالي', 'التالية', 'بعدی', 'הבא', '下一\\S{0,3}', '次へ', '次', '다음',
     '›', '»', '→', '❯', '>', '⟩', '▶', 'chevron_right', 'arrow_forward(_ios)?',
   ].join('|')})\\s*$`, 'i');
   const MORE = new RegExp([
-    '(load|show|see|view|read) (more|all)', 'more (posts|comments|results|replies|items|stories|photos)',
-    '(afficher|voir|charger|lire) (plus|la suite)', '(mehr|weitere\\S*) (laden|anzeigen|lesen)',
-    '(cargar|ver|mostrar|leer) más', '(carregar|ver|mostrar) mais', '(carica|mostra|vedi) altr[oi]',
-    '(показать|загрузить) (ещё|еще)', 'daha fazla', 'المزيد', '(نمایش|مشاهده) بیشتر', 'טען עוד',
+    '(load|show|see|view|read) (more|all|older|earlier|previous)', 'more (posts|comments|results|replies|items|stories|photos)',
+    '(afficher|voir|charger|lire) (plus|davantage|la suite|tous|toutes)', '(mehr|weitere\\S*) (laden|anzeigen|lesen)',
+    '(cargar|ver|mostrar|leer) (más|todos|todas)', '(carregar|ver|mostrar) mais', '(carica|mostra|vedi) altr[oi]',
+    '(показать|загрузить|смотреть|читать|развернуть) (ещё|еще|больше|далее|вс[её]|полностью|предыдущие)',
+    '(показати|завантажити|переглянути|дивитис[ья]|читати|розгорнути) (ще|більше|далі|вс[еі]|повністю|попередні)',
+    'daha fazla', 'المزيد', '(عرض|تحميل|مشاهدة|قراءة) (أكثر|الكل)', '(نمایش|مشاهده|بارگذاری|خواندن) بیشتر', 'טען עוד',
     'もっと見る', 'さらに表示', '加载更多', '显示更多', '查看更多', '더 ?보기',
   ].join('|'), 'i');
   const CAROUSEL = /carousel|slider|slide|swiper|gallery|slick|splide|glide|flickity|lightbox|stories/i;
   const CONSENT = new RegExp([
     'cookie', 'consent', 'gdpr', 'privacy', 'datenschutz', 'einwilligung', 'confidentialité', 'privacidade?',
-    'ملفات تعريف الارتباط', 'الخصوصية', 'куки', 'конфиденциальност', 'çerez', '隐私', 'プライバシー',
+    'ملفات تعريف الارتباط', 'الخصوصية', 'کوکی', 'حریم خصوصی', 'куки', 'конфиденциальност', 'конфіденційн', 'çerez', '隐私', 'プライバシー',
   ].join('|'), 'i');
   const KNOWN_BANNERS = [
     '#onetrust-banner-sdk', '#CybotCookiebotDialog', '.qc-cmp2-container', '#didomi-host', '#usercentrics-root',
