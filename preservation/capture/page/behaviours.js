@@ -207,6 +207,7 @@
         unskipped,
         view_px: innerHeight,
         height_px: height(),
+        top_px: Math.round(scrollY),
         boxes: known.places.size - surveyed,
         open_boxes: openBoxes().length,
         nexts: reading.nexts.length,

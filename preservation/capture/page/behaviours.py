@@ -23,6 +23,8 @@ MOST_BOX_STEPS = 120
 MOST_NEXT_ROUNDS = 12
 MOST_MORE_CLICKS = 8
 MOST_TABS = 12
+MOST_OLDER = 8
+"""Times that a page that begins at its end, as messengers' channels do, is asked for older parts."""
 MOST_FRAMES = 20
 """Frames below the main one in which parts are scrolled and opened, and media started."""
 LONGEST_S = 30.0
@@ -88,6 +90,7 @@ class Reader:
         self._main = frames()[0]
         self._scrolled_frames: dict[str, Frame] = {}
         self._has_shown_frame = False
+        self._has_gone_to_the_top = False
         self._activity = activity
         self._give_up_at = clock.monotonic_s() + LONGEST_S
         self._tells_when_drawn = not driver.ended_scripts
@@ -107,7 +110,7 @@ class Reader:
         self._step("wake")
         self._wait_for_content()
         self._wait_while_bare()
-        survey = self._survey(self._main)
+        survey = self._begin_at_the_top(self._survey(self._main))
         is_growing = True
         while is_growing:
             self._read_once(survey)
@@ -161,6 +164,22 @@ class Reader:
         if came:
             self.wait_for_quiet()
 
+    def _begin_at_the_top(self, survey: dict[str, Any]) -> dict[str, Any]:
+        """Go to the top of a page that begins elsewhere, for as long as that brings more above it."""
+        if not survey["top_px"]:
+            return survey
+        before_px, height_px, rounds = -1, survey["height_px"], 0
+        while height_px > before_px and not self._is_late():
+            if rounds >= MOST_OLDER:
+                self.done.reach("older")
+                break
+            rounds += 1
+            self._step("scrollTo", 0)
+            self._driver.rest(_STEP_S)
+            before_px, height_px = height_px, self._grown_height(height_px)
+        self._has_gone_to_the_top = True
+        return self._survey(self._main)
+
     def _read_once(self, survey: dict[str, Any]) -> None:
         """All that a reader does; what scrolling brought is looked at like what was there before."""
         steps = self.done.scroll_steps
@@ -197,7 +216,8 @@ class Reader:
             self._try(lambda frame: bool(self._step("boxesBack", frame=frame)), frame)
         if self.done.boxes:
             self._step("boxesBack")
-        if self.done.scroll_steps or self.done.boxes or self._has_shown_frame:
+        has_moved = self._has_shown_frame or self._has_gone_to_the_top
+        if self.done.scroll_steps or self.done.boxes or has_moved:
             self._step("scrollTo", 0)
         if self.done.media_started:
             self._step("pause")

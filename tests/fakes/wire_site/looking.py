@@ -88,6 +88,28 @@ def inner_scroll(on: Stage, member: str) -> None:
     on.dom_holds = ("<body><p>",)
 
 
+@case("older-above")
+def older_above(on: Stage) -> None:
+    """A page that begins at its end, as messengers' channels do, and brings what is older at its top."""
+    for number in range(3):
+        picture = f'<img width=9 height=9 src="{on.picture(f"{number}.png")}">'
+        older = plain("text/html", f'<div style="height:1500px">{picture}</div>'.encode())
+        on.put(f"older/{number}.html", older, route=slow(older, 0.2))
+    on.page("""<div id=list><div style="height:3000px">The newest</div></div><script>
+      let next = 0, busy = false;
+      onscroll = async () => {
+        if (scrollY > 200 || busy || next > 2) return;
+        busy = true;
+        const older = await (await fetch(`older/${next++}.html`)).text();
+        const before = document.body.scrollHeight;
+        list.insertAdjacentHTML('afterbegin', older);
+        scrollTo(0, document.body.scrollHeight - before + scrollY);
+        busy = false;
+      };
+      scrollTo(0, 1e6);</script>""")
+    on.dom_holds = ("2.png",)
+
+
 @case("inner-feed")
 def inner_feed(on: Stage) -> None:
     """A slow feed in a part that scrolls by itself, which is empty at first."""
