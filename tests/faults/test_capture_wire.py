@@ -202,6 +202,48 @@ def test_lengths_that_contradict_each_other_are_the_servers_fault(lengths, attem
     )
 
 
+def test_locations_that_contradict_each_other_are_the_servers_fault(attempt):
+    both = b"HTTP/1.1 302 Found\r\nLocation: /a\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n"
+    with RawServer(both, OK) as server:
+        made = attempt(FILE, server.url())
+
+    assert (made.result.reason, made.result.error_class) == (
+        Reason.SERVER_ERROR,
+        "ContradictingLocations",
+    )
+    assert len(server.asked) == 1
+
+
+def test_a_location_that_is_told_twice_alike_is_followed(attempt):
+    twice = b"HTTP/1.1 302 Found\r\nLocation: /a\r\nlocation:  /a \r\nContent-Length: 0\r\n\r\n"
+    with RawServer(twice, OK) as server:
+        made = attempt(FILE, server.url())
+
+    assert made.only(Role.FILE) == b"ok"
+
+
+@pytest.mark.parametrize(
+    ("location", "line"),
+    [
+        (b"\\a\\b?c\\d", b"GET /a/b?c\\d HTTP/1.1"),
+        (b"http:////HOST/a", b"GET /a HTTP/1.1"),
+        (b"HTTP:\\\\HOST\\a", b"GET /a HTTP/1.1"),
+        (b"/\\/HOST/a", b"GET /a HTTP/1.1"),
+    ],
+    ids=["leaning", "many", "leaning-before-a-host", "many-without-a-scheme"],
+)
+def test_slashes_of_a_location_are_read_as_browsers_read_them(location, line, attempt):
+    with RawServer(OK) as there:
+        host = f"127.0.0.1:{there.port}".encode()
+        moved = b"HTTP/1.1 302 Found\r\nLocation: " + location.replace(b"HOST", host)
+        with RawServer(moved + b"\r\nContent-Length: 0\r\n\r\n", OK) as server:
+            made = attempt(FILE, server.url())
+
+    assert made.result.outcome is Outcome.CAPTURED, made.result.error_detail
+    asked = there.asked[0] if b"HOST" in location else server.asked[1]
+    assert asked.splitlines()[0] == line
+
+
 def test_a_redirect_whose_body_breaks_off_still_leads_on(attempt):
     redirect = b"HTTP/1.1 302 Found\r\nLocation: /there\r\nContent-Length: 9\r\n\r\ngo"
     with RawServer(redirect, OK) as server:

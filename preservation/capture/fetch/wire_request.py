@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
@@ -171,10 +172,21 @@ def redirect_target(exchange: Exchange) -> str | None:
         return None
     # Servers send raw UTF-8; http.client hands it over as Latin-1.
     plain = quote(location.strip().encode("latin-1", "replace"), safe=_PRINTABLE_ASCII)
+    plain = _with_plain_slashes(plain)
     try:
         return _with_readable_host(urljoin(exchange.url, plain))
     except ValueError:
         return plain
+
+
+def _with_plain_slashes(location: str) -> str:
+    """*location* with its slashes as browsers read them (URL 4.4): leaning either way, and any number
+    of them before a host.
+    """
+    place = re.match(r"[^?#]*", location)
+    before = place[0] if place else ""
+    upright = re.sub(r"^((?:https?:)?)//+", r"\1//", before.replace("\\", "/"), flags=re.IGNORECASE)
+    return upright + location[len(before) :]
 
 
 def _with_readable_host(url: str) -> str:

@@ -25,6 +25,7 @@ from urllib3.contrib.socks import (
 )
 from urllib3.util.ssl_ import create_urllib3_context
 
+from preservation.capture.fetch.wire_request import REDIRECTS
 from preservation.recording.http1_body import lengths_in
 from preservation.recording.http1_head import (
     PROTOCOL,
@@ -53,6 +54,10 @@ class ContradictingLengths(http.client.HTTPException):
     """The server announces more than one length of the body."""
 
 
+class ContradictingLocations(http.client.HTTPException):
+    """The server leads to more than one place."""
+
+
 class HeadCutShort(http.client.RemoteDisconnected):
     """The server went away in the middle of a head."""
 
@@ -70,6 +75,7 @@ class PatientResponse(http.client.HTTPResponse):
             room -= len(first) + sum(map(len, rest))
             status = StatusLine.parse(first).status
         fields = _fields_in(rest)
+        _refuse_contradicting_locations(status, fields)
         # http.client decides by these few how the body ends; it never sees the others.
         chunked = is_chunked(b"".join([first, *rest]))
         framing = _framing_of(fields, has_length=not chunked)
@@ -153,6 +159,12 @@ def _fields_in(lines: list[bytes]) -> list[tuple[str, str]]:
         elif colon and name.strip():
             fields.append((name.rstrip(" \t"), value.strip(" \t")))
     return fields
+
+
+def _refuse_contradicting_locations(status: int, fields: list[tuple[str, str]]) -> None:
+    locations = {value for name, value in fields if name.lower() == "location"}
+    if status in REDIRECTS and len(locations) > 1:
+        raise ContradictingLocations(", ".join(sorted(locations)))
 
 
 def _framing_of(fields: list[tuple[str, str]], *, has_length: bool) -> bytes:
