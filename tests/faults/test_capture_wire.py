@@ -282,6 +282,33 @@ def part(start: int, end: int) -> bytes:
     return f"HTTP/1.1 206 Partial Content\r\n{place}{STABLE}\r\n".encode() + CONTENT[start : end + 1]
 
 
+@pytest.mark.parametrize("breaks_anew", [False, True], ids=["at-once", "after-another-break"])
+def test_a_file_that_is_given_anew_in_place_of_its_rest_is_taken(breaks_anew, attempt):
+    other = CONTENT[::-1]
+    head = f'HTTP/1.1 200 OK\r\nContent-Length: {SIZE}\r\nETag: "two"\r\nAccept-Ranges: bytes\r\n\r\n'
+    upto = 700 if breaks_anew else SIZE
+    place = f"Content-Length: {SIZE - 700}\r\nContent-Range: bytes 700-{SIZE - 1}/{SIZE}\r\n"
+    more = f'HTTP/1.1 206 Partial Content\r\n{place}ETag: "two"\r\n\r\n'.encode() + other[700:]
+    with RawServer(opening(300), head.encode() + other[:upto], more) as server:
+        made = attempt(FILE, server.url())
+
+    assert made.result.outcome is Outcome.CAPTURED, made.result.error_detail
+    assert made.only(Role.FILE) == other
+    pieces = [other[:700], other[700:]] if breaks_anew else []
+    assert [made.content(kept) for kept in made.of_role(Role.PARTIAL)] == [CONTENT[:300], *pieces]
+    assert len(made.result.derivations) == len(pieces)
+    assert made.warc_faults() == 0
+
+
+def test_a_file_that_is_given_anew_and_breaks_each_time_ends_in_pieces(attempt):
+    with RawServer(*[opening(300)] * 20) as server:
+        made = attempt(FILE, server.url())
+
+    assert (made.result.outcome, made.result.reason) == (Outcome.NOT_CAPTURED, Reason.TRUNCATED)
+    assert {made.content(kept) for kept in made.of_role(Role.PARTIAL)} == {CONTENT[:300]}
+    assert len(server.asked) == 8
+
+
 def test_a_rest_that_comes_in_parts_is_asked_for_to_its_end(attempt):
     with RawServer(opening(300), part(300, 399), part(400, SIZE - 1)) as server:
         made = attempt(FILE, server.url())
@@ -323,7 +350,6 @@ def test_wherever_a_transfer_breaks_the_sum_of_its_pieces_is_the_file(attempt, b
         rest(200),
         rest(300).replace(f"/{SIZE}".encode(), f"/{SIZE + 1}".encode(), 1),
         rest(300).replace(b"Content-Range", b"X-Content-Range"),
-        opening(SIZE),
         b"HTTP/1.1 416 Range Not Satisfiable\r\nContent-Length: 0\r\n\r\n",
         b"",
         rest(300, headers=STABLE + "Content-Encoding: gzip\r\n"),
@@ -335,7 +361,6 @@ def test_wherever_a_transfer_breaks_the_sum_of_its_pieces_is_the_file(attempt, b
         "other-place",
         "other-length",
         "no-place",
-        "all",
         "416",
         "nothing",
         "coding",

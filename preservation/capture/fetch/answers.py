@@ -77,12 +77,13 @@ def keep_fetched(
     A body that came in pieces is put together, and the derivation of it returned.
     """
     last = {piece.label for piece in fetched.pieces}
+    given_up = {piece.label for piece in fetched.given_up_pieces}
     for call in fetched.calls:
         if call.exchange is None:
             for unanswered in recorded.of_label(call.label):
                 evidence.keep_exchange(unanswered, None, about=recorded.about(unanswered))
         elif call.label not in last:
-            _keep(evidence, recorded, call.exchange, None)
+            _keep(evidence, recorded, call.exchange, Role.PARTIAL if call.label in given_up else None)
     if role is not None and fetched.is_pieced_together:
         return keep_pieces(evidence, recorded, fetched.pieces, role)
     for piece in fetched.pieces:

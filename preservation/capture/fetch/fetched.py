@@ -37,6 +37,9 @@ class Fetched:
     piece_count: int = 1
     """In how many exchanges the last body came; more than one if it was resumed."""
 
+    given_up: int = 0
+    """How many exchanges before those hold pieces that the server gave all of anew."""
+
     @property
     def exchanges(self) -> tuple[Exchange, ...]:
         """Every answered call."""
@@ -45,7 +48,12 @@ class Fetched:
     @property
     def pieces(self) -> tuple[Exchange, ...]:
         """The exchanges whose bodies follow each other and make up the last one."""
-        return self.exchanges[self.redirects :][: self.piece_count]
+        return self.exchanges[self.redirects + self.given_up :][: self.piece_count]
+
+    @property
+    def given_up_pieces(self) -> tuple[Exchange, ...]:
+        """The exchanges whose bodies broke off and are no part of the last one."""
+        return self.exchanges[self.redirects :][: self.given_up]
 
     @property
     def final(self) -> Exchange | None:

@@ -33,6 +33,7 @@ from preservation.capture.fetch.wire_request import (
     Asked,
     Rest,
     cookies_for,
+    is_anew,
     prepared,
     redirect_target,
     request_target,
@@ -71,6 +72,9 @@ class _Chain:
     redirects: int = 0
     certificate_fault: Failure | None = None
 
+    given_up: int = 0
+    """How many pieces of a body are of no use, for the server gave all of it again."""
+
     def ended(self, failure: Failure | None, *, piece_count: int = 1) -> Fetched:
         return Fetched(
             calls=tuple(self.calls),
@@ -78,6 +82,7 @@ class _Chain:
             certificate_fault=self.certificate_fault,
             redirects=self.redirects,
             piece_count=piece_count,
+            given_up=self.given_up,
         )
 
 
@@ -141,17 +146,24 @@ class Wire:
         return None
 
     def _whole(self, chain: _Chain, call: Call) -> Fetched:
-        """The end of the chain; a body that broke off is gone on with."""
+        """The end of the chain; a body that broke off is gone on with, or taken anew where the server
+        gives all of it (200) in place of its rest.
+        """
         first = call.exchange
         promise = resumable(first.status, first.response_headers) if first else None
         pieces = 1
-        while promise is not None and pieces < MOST_PIECES and self._may_go_on(call):
+        while promise is not None and chain.given_up + pieces < MOST_PIECES and self._may_go_on(call):
             held = sum(one.size_bytes for one in chain.ended(None, piece_count=pieces).pieces)
             following = self._call(chain, is_verified=call.is_verified, rest=Rest(promise, held))
             if following.exchange is None or following.exchange.body is None:
                 return chain.ended(_both(call.failure, following.failure), piece_count=pieces)
-            call, pieces = following, pieces + 1
-            promise = replace(promise, length=length_in(following.exchange.response_headers))
+            call, headers = following, following.exchange.response_headers
+            if is_anew(following.exchange):
+                chain.given_up, pieces = chain.given_up + pieces, 1
+                promise = resumable(following.exchange.status, headers)
+            else:
+                pieces += 1
+                promise = replace(promise, length=length_in(headers))
         return chain.ended(call.failure, piece_count=pieces)
 
     def _may_go_on(self, call: Call) -> bool:
@@ -205,15 +217,16 @@ class Wire:
             answered_at=clock.now(),
             address=connection.address if connection else None,
         )
-        failure = asked.rest.misfit(exchange) if asked.rest else None
+        rest = None if is_anew(exchange) else asked.rest
+        failure = rest.misfit(exchange) if rest else None
         if failure is not None or not self.keeps_body(exchange):
             exchange = replace(exchange, truncated="unspecified")
         else:
-            exchange, failure = self._saved(asked, answer, exchange)
-            if asked.rest is not None and (fault := asked.rest.excess(exchange)):
+            exchange, failure = self._saved(asked, answer, exchange, rest)
+            if rest is not None and (fault := rest.excess(exchange)):
                 exchange, failure = replace(exchange, body=None, truncated="unspecified"), fault
-            elif asked.rest is not None:
-                failure = failure or asked.rest.shortfall(exchange)
+            elif rest is not None:
+                failure = failure or rest.shortfall(exchange)
         return Call(
             label=asked.label,
             url=asked.url,
@@ -223,11 +236,11 @@ class Wire:
         )
 
     def _saved(
-        self, asked: Asked, answer: requests.Response, exchange: Exchange
+        self, asked: Asked, answer: requests.Response, exchange: Exchange, rest: Rest | None
     ) -> tuple[Exchange, Failure | None]:
         """*exchange* with its body as sent; how and why it stayed short, if it did."""
         body = self.temporary_file()
-        room = self.largest_body_bytes - (asked.rest.held_bytes if asked.rest else 0)
+        room = self.largest_body_bytes - (rest.held_bytes if rest else 0)
         try:
             failure = self._save(answer, body, room)
         except (HTTPError, http.client.HTTPException) as error:

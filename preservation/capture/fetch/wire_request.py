@@ -53,6 +53,11 @@ class Rest:
         return replace(PART_ALONE, detail=f"{held} of {length} bytes")
 
 
+def is_anew(answer: Exchange) -> bool:
+    """Whether *answer* is all of a body, though a rest was asked for (RFC 9110 13.1.5)."""
+    return answer.status == 200
+
+
 def _cannot_resume(fault: str) -> Failure:
     return Failure(reason=Reason.TRUNCATED, error_class="CannotResume", detail=fault)
 
