@@ -22,6 +22,19 @@
       this.unreadable = new Set();
       this.here = document.URL.split('#')[0];
       this.link = document.createElementNS('http://www.w3.org/1999/xhtml', 'a');
+      // Whose address or base was changed by a script has what it loaded before by the old one.
+      const [arrival] = performance.getEntriesByType('navigation');
+      const base = document.baseURI.split('#')[0];
+      this.oldBases = [document.URL, arrival?.name].filter(one => one && one.split('#')[0] !== base);
+      const loads = this.oldBases.length ? performance.getEntriesByType('resource') : [];
+      this.loaded = new Set(loads.map(load => load.name.split('#')[0]));
+    }
+
+    // *plain*, unless the page never loaded it, and loaded *url* by a base that it had before.
+    asLoaded(plain, url) {
+      if (this.loaded.has(plain)) return plain;
+      const before = this.oldBases.map(base => URL.parse(url, base)?.href.split('#')[0]);
+      return before.find(one => this.loaded.has(one)) ?? plain;
     }
 
     each(selector, visit) {
@@ -31,9 +44,10 @@
     // URL 5.2: what stands after a question mark is encoded as its document is, which `URL` doesn't know.
     add(url, kind, base) {
       if (!url) return;
+      const isByBase = !base || base === document.baseURI;
       let absolute;
       try {
-        if (base && base !== document.baseURI) absolute = new URL(url, base);
+        if (!isByBase) absolute = new URL(url, base);
         else {
           this.link.setAttribute('href', url);
           absolute = new URL(this.link.href);
@@ -41,7 +55,7 @@
       } catch {
         return;
       }
-      const plain = absolute.href.split('#')[0];
+      const found = absolute.href.split('#')[0], plain = isByBase ? this.asLoaded(found, url) : found;
       if (/^https?:$/.test(absolute.protocol) && plain !== this.here) this.kinds.set(`${kind} ${plain}`, [plain, kind]);
     }
 

@@ -195,6 +195,30 @@ def service_worker(on: Stage) -> None:
     on.dom_holds = ("fetched by the worker for the page",)
 
 
+@case("address-that-changes")
+def address_that_changes(on: Stage) -> None:
+    """A page that gives itself another address, and later another base: what it loaded by the old one
+    is what it refers to, and what is loaded by the new one as well.
+    """
+    on.picture("first.png")
+    on.put("first.css", style("p { color: green }"))
+    on.picture("deep/second.png")
+    on.picture("other/third.png")
+    on.page(
+        """<img src="first.png"><p style="background: url(first.png)">words<script>
+      const show = src => new Promise(done => {
+        document.body.append(Object.assign(new Image(), {src, onload: done})); });
+      onload = async () => {
+        history.pushState({}, '', 'deep/page?n=1#part');
+        await show('second.png');
+        document.head.append(Object.assign(document.createElement('base'), {href: '../other/'}));
+        await show('third.png');
+      };</script>""",
+        head='<link rel=stylesheet href="first.css">',
+    )
+    on.dom_holds = ("third.png",)
+
+
 @family("websocket", "plain", "deflate", "over-h2")
 def websocket(on: Stage, member: str) -> None:
     """Messages both ways, text and bytes, fragmented, with ping and close; deflated or not."""
