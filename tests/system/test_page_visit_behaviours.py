@@ -128,6 +128,21 @@ def test_buttons_that_bring_more_are_known_in_each_language(site, visit, languag
     assert wanted <= set(site.asked)
 
 
+def test_buttons_in_frames_are_pressed_only_where_the_page_may_read_them(site, visit):
+    for name in ("own", "other"):
+        press = f"fetch('/pressed-in-{name}'); this.remove()"
+        site.page(f"/{name}-frame", f'<button onclick="{press}">Load more</button>')
+    other = site.url("/other-frame", host="localhost")
+
+    seen = visit(
+        site.page("/frames", f'<iframe src="/own-frame"></iframe><iframe src="{other}"></iframe>')
+    )
+
+    assert {"/own-frame", "/other-frame", "/pressed-in-own"} <= set(site.asked)
+    assert "/pressed-in-other" not in site.asked
+    assert seen.record["behaviours"]["more_clicks"] == 1
+
+
 def test_no_press_leads_elsewhere_or_sends_anything(sights, site):
     assert not {"/left-by-link", "/sent", "/sent?", "/left-by-script"} & set(site.asked)
     assert sights.record["behaviours"]["navigations_prevented"] > 0

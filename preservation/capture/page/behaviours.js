@@ -93,6 +93,14 @@
   const known = globalThis.known ??= {
     begun: new WeakSet(), seen: new WeakSet(), spent: new WeakSet(), places: new Map(), ends: new WeakMap(),
   };
+  // Whether this frame is the page itself, or one that its scripts may read.
+  const isOwn = () => {
+    try {
+      return Boolean(window.top.document);
+    } catch {
+      return false;
+    }
+  };
   const fresh = found => {
     const unseen = found.filter(e => !known.seen.has(e));
     for (const e of unseen) known.seen.add(e);
@@ -208,6 +216,7 @@
         view_px: innerHeight,
         height_px: height(),
         top_px: Math.round(scrollY),
+        is_own: isOwn(),
         boxes: known.places.size - surveyed,
         open_boxes: openBoxes().length,
         nexts: reading.nexts.length,

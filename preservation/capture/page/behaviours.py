@@ -339,16 +339,36 @@ class Reader:
     def _look_into(self, frame: Frame) -> bool:
         survey = self._survey(frame)
         is_open = survey["open_boxes"] and "boxes" not in self.done.bounds_reached
-        if not is_open and not survey["to_start"]:
+        has_more = survey["is_own"] and survey["new_mores"] and "more" not in self.done.bounds_reached
+        if not is_open and not survey["to_start"] and not has_more:
             return False
         self._has_shown_frame = True
         self._step("show", frame=frame)
         self._start(frame)
         if survey["boxes"]:
             self._scrolled_frames[frame.frame_id] = frame
+        if has_more:
+            self._press_more_in(frame)
         if is_open:
             self._scroll_boxes(frame)
         return True
+
+    def _press_more_in(self, frame: Frame) -> None:
+        """Press what brings more in a frame that is the page's own, and keep the frame from leaving."""
+        self._step("stay", frame=frame)
+        is_fruitful = True
+        while not self._is_late():
+            if self.done.more_clicks >= MOST_MORE_CLICKS:
+                self.done.reach("more")
+                break
+            before = (self._step("height", frame=frame), self._activity.requests())
+            if not self._step("pressMore", int(is_fruitful), frame=frame):
+                break
+            self.done.more_clicks += 1
+            self._driver.rest(_CLICK_S)
+            self._wait_for_content()
+            is_fruitful = (self._step("height", frame=frame), self._activity.requests()) != before
+        self.done.navigations_prevented += int(self._step("stayNoMore", frame=frame))
 
     def _try(self, look: Callable[[Frame], bool], frame: Frame) -> bool:
         try:

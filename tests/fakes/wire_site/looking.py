@@ -173,6 +173,24 @@ def frame_scroll(on: Stage, member: str) -> None:
     on.page(f"{_GAP * 5}{frame}{_GAP}")
 
 
+@case("frame-with-a-button")
+def frame_with_a_button(on: Stage) -> None:
+    """A frame of the page's own site with a button that brings more, and one of another site, in which
+    nothing is pressed.
+    """
+    urls = [on.picture(f"{number}.png") for number in range(3)]
+    inner = on.put(
+        "inner.html",
+        html(f"""<div id=list></div><button id=more>Load more</button><a href="left.html">Load more</a>
+          <script>const urls = {urls!r};
+          more.onclick = () => {{ list.append(Object.assign(new Image(), {{src: urls.shift()}}));
+            if (!urls.length) more.remove(); }};</script>"""),
+    )
+    pressing = html("<button onclick=\"fetch('pressed.json')\">Load more</button>")
+    other = on.put("other.html", pressing, Origin.CROSS)
+    on.page(f'<iframe src="{inner}"></iframe><iframe src="{other}"></iframe>')
+
+
 @case("frameset")
 def frameset(on: Stage) -> None:
     """A page that consists of frames alone."""
