@@ -67,7 +67,7 @@ class Joined:
             return Doubt.STATUS
         if exchange.truncated is None and (load.error_text or "").startswith(_REFUSALS):
             return Doubt.REFUSED
-        is_finished = load.is_over and load.error_text is None
+        is_finished = load.is_over and not load.is_stopped and load.error_text is None
         return Doubt.END if is_finished and exchange.truncated in {"disconnect", "reset"} else None
 
 

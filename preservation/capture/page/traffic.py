@@ -67,6 +67,8 @@ class Load:
     """Whether the page only announced that it may need it (`rel=preload`)."""
     hops: list[Hop] = field(default_factory=list)
     is_over: bool = False
+    is_stopped: bool = False
+    """Whether it is over because a script stopped its document, whole or not."""
     error_text: str | None = None
     body: Path | None = None
     """The body as a service worker made it; every other body is in the recording."""

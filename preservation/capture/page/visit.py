@@ -137,6 +137,9 @@ class Visit:
             self._driver.post("Page.stopLoading")
         main = self.traffic.main
         failure = self._watch.refusal
+        if main is not None and self._watch.was_stopped:
+            # Of a document that a script stopped Chromium tells no end; the recording knows it.
+            main.is_over = main.is_stopped = True
         if main is not None and main.error_text is None and self.traffic.not_a_page is None:
             main.error_text = failure
 
@@ -282,7 +285,7 @@ class Visit:
         watch, main = self._watch, self.traffic.main
         has_failed = main is not None and main.error_text is not None and not watch.is_moving
         # A page that was made to stay may never tell that it has loaded.
-        is_there = watch.has_loaded or (watch.is_held and watch.has_stopped)
+        is_there = watch.has_loaded or watch.was_stopped or (watch.is_held and watch.has_stopped)
         return (
             watch.refusal is not None
             or self.traffic.not_a_page is not None

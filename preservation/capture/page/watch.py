@@ -15,6 +15,8 @@ MOST_DIALOGS = 50
 _FLOOD = 4 * MOST_LINES
 """Console messages after which no more are reported to us."""
 _SPEAKING = frozenset({"Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded"})
+_STOPPED_S = 1.0
+"""A document that has stopped so long ago, and not told that it has loaded, never will."""
 _DEPARTURES_PER_ARRIVAL = 5
 """A page that sets out again before it arrived may do so that often before it is made to stay."""
 
@@ -31,6 +33,7 @@ class Watch:
         """Whether the main frame is on its way to another document."""
         self.has_stopped = False
         """Whether the main frame has nothing more under way, be it loaded or broken off."""
+        self.stopped_at_s = 0.0
         self.is_held = False
         """Whether the page went elsewhere so often that it was made to stay."""
         self.refusal: str | None = None
@@ -62,6 +65,12 @@ class Watch:
         elif session == self._driver.session:
             self._follow(method, event)
 
+    @property
+    def was_stopped(self) -> bool:
+        """Whether a script of its own stopped the document before it had loaded (`window.stop`)."""
+        has_stopped = self.has_stopped and not self.has_loaded and self._traffic.committed is not None
+        return has_stopped and clock.monotonic_s() - self.stopped_at_s > _STOPPED_S
+
     def main_frames(self) -> list[Frame]:
         """The main frame alone, by what is known without asking the page."""
         return [Frame(self._driver.session or "", self._traffic.main_frame or "", "")]
@@ -92,6 +101,7 @@ class Watch:
             case "Page.frameStoppedLoading":
                 self.is_moving = False
                 self.has_stopped = True
+                self.stopped_at_s = clock.monotonic_s()
             case "Page.frameNavigated":
                 self.is_moving = False
                 self.has_loaded = False

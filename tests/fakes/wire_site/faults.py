@@ -211,6 +211,18 @@ def page_broken_off(on: Stage, member: str) -> None:
     on.fails(Reason.TRUNCATED)
 
 
+@case("page-stopped-in-mid-text")
+def page_stopped(on: Stage) -> None:
+    """A page whose script stops it (`window.stop`) while its text is still on its way: it is a part."""
+    half = raw(
+        head_of("200 OK", ("Content-Type", "text/html"), ("Content-Length", "9000")),
+        b"<p>half of it<script>stop()</script>",
+        ending=Ending.HANG,
+    )
+    on.start = on.missing("", half, Reason.TRUNCATED)
+    on.fails(Reason.TRUNCATED)
+
+
 STALLED: dict[str, Answer] = {
     "before-head": raw(b"", ending=Ending.HANG),
     "in-head": raw(_PROMISED[:-9], ending=Ending.HANG),

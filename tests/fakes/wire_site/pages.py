@@ -195,6 +195,20 @@ def service_worker(on: Stage) -> None:
     on.dom_holds = ("fetched by the worker for the page",)
 
 
+@family("stopped-by-a-script", "at-once", "later")
+def stopped_by_a_script(on: Stage, member: str) -> None:
+    """A page whose script stops it (`window.stop`): it never tells that it has loaded."""
+    first = on.picture("first.png")
+    second = on.picture("second.png")
+    stops = {"at-once": "stop()", "later": "setTimeout(stop, 300)"}
+    slowly = slow(picture("slow.png"), 2)
+    on.put("slow.png", picture("slow.png"), route=slowly)
+    on.page(
+        f'<img src="{first}"><img src="slow.png"><script>{stops[member]}</script><img src="{second}">'
+    )
+    on.dom_holds = ("<script>",)
+
+
 @case("address-that-changes")
 def address_that_changes(on: Stage) -> None:
     """A page that gives itself another address, and later another base: what it loaded by the old one
