@@ -17,6 +17,7 @@ import click
 import preservation
 from preservation import clock, pipeline
 from preservation.cli.options import (
+    ANY_NAME,
     Commands,
     Progress,
     home_option,
@@ -135,7 +136,7 @@ def agreement_add(context: Context, organisation_id: str, terms: Path | None, *,
 
 
 @preserve.command()
-@click.argument("sources", nargs=-1, required=True)
+@click.argument("sources", nargs=-1, required=True, type=ANY_NAME)
 @click.option("--organisation", "organisation_id", required=True, metavar="ID", help="Who submits.")
 @click.option("--plan", metavar="NAME", help="Collection plan of rows that name none themselves.")
 @click.option("--dry-run", is_flag=True, help="Judge every row, change nothing.")
@@ -381,12 +382,22 @@ def _terms(path: Path | None) -> dict[str, Any]:
         return {}
     remedy = "Give a file with one JSON object; docs/submitting.md lists the clauses."
     try:
-        terms = json.loads(path.read_text("utf-8-sig"))
-    except (OSError, ValueError) as error:
+        terms = json.loads(path.read_text("utf-8-sig"), object_pairs_hook=_each_name_once)
+    except (OSError, ValueError, RecursionError) as error:
         raise BadInput(f"The terms in {path} can't be read: {error}.", remedy=remedy) from error
     if not isinstance(terms, dict):
         raise BadInput(f"The terms in {path} aren't a JSON object.", remedy=remedy)
     return terms
+
+
+def _each_name_once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(members)
+    if len(found) < len(members):
+        names = [name for name, _ in members]
+        twice = ", ".join(sorted({ascii(name) for name in names if names.count(name) > 1}))
+        msg = f"it says {twice} more than once"
+        raise ValueError(msg)
+    return found
 
 
 def _submit_exit_code(answer: SubmissionAnswer) -> int:

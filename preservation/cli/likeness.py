@@ -10,14 +10,21 @@ import click
 from preservation import pipeline
 from preservation.cli.commands import preserve
 from preservation.cli.likeness_tables import print_answer, print_exhibition, print_links, print_some
-from preservation.cli.options import home_option, json_option, print_json, print_table, settings_of
+from preservation.cli.options import (
+    ANY_NAME,
+    home_option,
+    json_option,
+    print_json,
+    print_table,
+    settings_of,
+)
 from preservation.errors import Unavailable
 
 _FORMATS = ("csv", "json", "parquet")
 
 
 @preserve.command("similar")
-@click.argument("subject", metavar="FILE|URL|ITEM")
+@click.argument("subject", metavar="FILE|URL|ITEM", type=ANY_NAME)
 @home_option
 @json_option
 @click.pass_context

@@ -19,6 +19,9 @@ _WHOLE = 1000
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
+# What Python makes of bytes that aren't UTF-8 (PEP 383).
+_UNPAIRED = re.compile("[\ud800-\udfff]")
+
 # Controls but the newline, separators of lines and paragraphs, what UAX #9 calls explicit formatting,
 # and what isn't UTF-8.
 _STEERING = re.compile(
@@ -96,10 +99,34 @@ def printable(text: str) -> str:
     return harmless(text.replace("\n", " "))
 
 
+ANY_NAME = click.UNPROCESSED
+"""The type of what may name a file: any bytes can, whatever encoding they are in."""
+
+
+class _Words(click.Command):
+    """A command whose words are text; files may be called anything."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        rest = super().parse_args(ctx, args)
+        for parameter in self.params:
+            if parameter.type is click.STRING:
+                _refuse_what_is_no_text(ctx, parameter)
+        return rest
+
+
+def _refuse_what_is_no_text(ctx: click.Context, parameter: click.Parameter) -> None:
+    value = ctx.params.get(parameter.name or "")
+    for word in value if isinstance(value, tuple) else (value or "",):
+        if not word.isascii() and _UNPAIRED.search(word):
+            msg = f"{word!r} isn't UTF-8."
+            raise click.BadParameter(msg, ctx, parameter)
+
+
 class Commands(click.Group):
     """A group whose help says of each command its whole first sentence."""
 
     group_class = type
+    command_class = _Words
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         named = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))

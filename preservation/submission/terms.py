@@ -22,7 +22,6 @@ SHARED_LEVELS = CONFIDENTIALITY_LEVELS[:-1]
 _LARGEST_INTEGER = 2**53 - 1  # the largest that JSON carries safely (RFC 7493, 2.2)
 _HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +81,7 @@ def _one_of(words: tuple[str, ...]) -> Callable[[Any], str]:
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError(value)
+    value.encode()  # half a surrogate pair, which JSON can spell, is no text
     return value
 
 
@@ -94,6 +94,7 @@ def _count(value: Any) -> int:
 def _list(value: Any) -> list[str]:
     if not isinstance(value, list) or not value or not all(isinstance(word, str) for word in value):
         raise ValueError(value)
+    "".join(value).encode()
     return value
 
 
@@ -136,11 +137,13 @@ def _instant(value: Any) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def _end(value: Any) -> datetime:
-    if _DAY.fullmatch(_text(value)):
-        day = datetime.combine(date.fromisoformat(value), datetime.min.time(), UTC)
-        return day + timedelta(days=1)
-    return _instant(value)
+def _end(value: Any) -> datetime | None:
+    try:
+        day = date.fromisoformat(_text(value))
+    except ValueError:
+        return _instant(value)
+    # Nothing comes after the last day of the calendar: agreements without an end say it.
+    return None if day == date.max else _instant(f"{day + timedelta(days=1)}")
 
 
 _A_COUNT = "a whole number above zero"
@@ -216,7 +219,7 @@ def _read(name: str, value: object) -> Any:
         return _Fault(f"there is no clause {name!r} (known are: {', '.join(CLAUSES)})")
     try:
         return known.read(value)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return _Fault(f"{known} holds {value!r} but takes {known.expects}")
 
 

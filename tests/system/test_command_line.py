@@ -63,6 +63,53 @@ def test_without_json_an_error_leaves_standard_output_empty(home):
     assert "'nothing'" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "terms",
+    [
+        '{"quota_items": 1, "quota_items": 5}',
+        '{"sharing": [{"levels": [], "levels": []}]}',
+        "[" * 10**5,
+    ],
+    ids=["a clause twice", "a level twice", "too deep"],
+)
+def test_terms_that_contradict_themselves_or_never_end_are_refused_whole(home, tmp_path, terms):
+    file = tmp_path / "terms.json"
+    file.write_text(terms)
+
+    done = run(
+        "--home",
+        str(home),
+        "agreement",
+        "add",
+        "--organisation",
+        "a",
+        str(file),
+        "--json",
+        stdout=subprocess.PIPE,
+    )
+
+    assert (done.returncode, json.loads(done.stdout)["error"]["kind"]) == (2, "BadInput")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("organisation", "add", "a", "--name", b"\xff"),
+        ("submit", "https://example.org/", "--organisation", b"\xff"),
+        ("plan", "add", "floods", "--organisation", "a", "--domain", b"\xff"),
+        ("status", "--submission", b"\xff"),
+        ("query", b"SELECT '\xff'"),
+        ("export", "bag", b"\xff", "--recipient", "a", "--purpose", "b", "--to", "c"),
+    ],
+)
+def test_words_that_are_no_text_are_refused_by_name(home, arguments):
+    done = run("--home", str(home), *arguments, "--json", stdout=subprocess.PIPE)
+
+    assert (done.returncode, json.loads(done.stdout)["error"]["kind"]) == (2, "Usage")
+    assert "udcff" in done.stderr
+    assert "isn't UTF-8" in done.stderr
+
+
 def test_a_full_disk_behind_standard_output_is_an_error_with_a_remedy(home):
     with Path("/dev/full").open("w") as full:
         done = run("--home", str(home), "query", "DESCRIBE items", stdout=full)

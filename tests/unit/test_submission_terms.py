@@ -98,6 +98,31 @@ def test_an_agreement_covers_its_first_and_its_last_day_in_full():
         check_validity(terms, at=end, organisation_id="a")
 
 
+@pytest.mark.parametrize("day", ["2026-01-31", "20260131", "2026-W05-6"])
+def test_a_last_day_counts_in_full_however_it_is_written(day):
+    assert terms_from({"valid_to": day}).valid_to == datetime(2026, 2, 1, tzinfo=UTC)
+
+
+def test_the_last_day_of_the_calendar_sets_no_end():
+    terms = terms_from({"valid_from": "2026-01-01", "valid_to": "9999-12-31"})
+
+    check_validity(terms, at=datetime.max.replace(tzinfo=UTC), organisation_id="a")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("valid_to", "9999-12-31T23:00:00-05:00"),
+        ("retention", "\ud800"),
+        ("kinds", ["\ud800"]),
+        ("sharing", [{"recipients": ["\ud800"]}]),
+    ],
+)
+def test_an_instant_or_text_that_nothing_can_hold_names_its_clause(name, value):
+    with pytest.raises(BadInput, match=str(CLAUSES[name])):
+        terms_from({name: value})
+
+
 @pytest.mark.parametrize(
     ("entry", "terms", "clause"),
     [
