@@ -31,6 +31,8 @@ class CaptureRequest:
     spool: Path
     url: str | None = None
     submitted_file: Path | None = None
+    submitted_sha256: str | None = None
+    """Digest of *submitted_file* when it was received."""
     egress: str | None = None
     """The way out that it must take; null: the deployment's."""
 

@@ -224,6 +224,7 @@ def _capture_now(work: _Work, recorder: Recorder, item: Any, number: int) -> Cap
         spool=folder,
         url=requested_url(item.submitted_url),
         submitted_file=work.settings.inbox / file_key if file_key else None,
+        submitted_sha256=item.submitted_file_sha256,
         egress=item.egress,
     )
     try:

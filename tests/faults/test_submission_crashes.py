@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -17,6 +18,7 @@ from preservation.errors import StoreFull
 from preservation.settings import Settings
 from preservation.state import open_database, schema, upgrade
 from preservation.submission import add_agreement, add_organisation, submit
+from tests.conftest import Deployment
 
 WHO = "relief-watch"
 ROWS = 1_500
@@ -157,3 +159,27 @@ def test_a_full_disk_refuses_before_anything_is_recorded(settings, tmp_path):
     assert StoreFull.__name__ in done.stderr
     assert counts(settings) == NOTHING
     assert not any(settings.inbox.rglob("*.bin"))
+
+
+def test_a_file_that_changed_after_its_receipt_is_not_preserved_and_not_removed(
+    deployment: Deployment, tmp_path
+):
+    sound, other = tmp_path / "sound.txt", tmp_path / "other.txt"
+    sound.write_text("as it was sent")
+    other.write_text("as it was sent, too")
+    deployment.preserve("submit", sound, other, "--organisation", "relief-watch")
+    key = hashlib.sha256(other.read_bytes()).hexdigest()
+    received = deployment.home / "inbox/sha256" / key[:2] / key
+    received.chmod(0o600)
+    received.write_text("something else")
+
+    deployment.preserve("run", "--until-idle")
+
+    items = deployment.json("status")["submissions"][0]["items"]
+    assert [(item["status"], item["reason"]) for item in items] == [
+        ("preserved", None), ("not-captured", "tool-error"),
+    ]  # fmt: skip
+    assert len(deployment.query("SELECT * FROM objects WHERE role = 'submitted-original'")) == 1
+    told = deployment.query("SELECT error_detail FROM captures WHERE reason = 'tool-error' LIMIT 1")
+    assert hashlib.sha256(b"something else").hexdigest() in told[0]["error_detail"]
+    assert received.read_text() == "something else"

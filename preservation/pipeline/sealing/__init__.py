@@ -28,7 +28,7 @@ from preservation.custody import CLOCK_TOLERANCE, Checkpoint, EntryDraft, sign_d
 from preservation.errors import LogBroken, PreservationError
 from preservation.manifest import seal_key
 from preservation.model.digests import sha256_of
-from preservation.model.vocabulary import Status
+from preservation.model.vocabulary import Outcome, Status
 from preservation.pipeline import spool
 from preservation.pipeline.planning import FINISHED
 from preservation.pipeline.remembering import remember
@@ -254,16 +254,17 @@ class _Sealer:
             note_stamps(connection, batch.batch_id, stamping)
 
     def _clear(self, batch_id: str) -> None:
-        """Remove what the archive now holds; sheets and files still in use stay."""
+        """Remove what the archive now holds; sheets and files in use or not captured stay."""
         item = schema.item
         with reading(self.database).connect() as connection:
-            own = select(item.c.item_id, item.c.submitted_file_key).where(
+            own = select(item.c.item_id, item.c.submitted_file_key, item.c.outcome).where(
                 item.c.sealed_batch_id == batch_id
             )
-            needed = needed_keys(connection)
+            needed = {*needed_keys(connection), None}
             for row in connection.execute(own).all():
                 shutil.rmtree(spool.item_folder(self.settings, row.item_id), ignore_errors=True)
-                if row.submitted_file_key and row.submitted_file_key not in needed:
+                is_held = row.outcome != Outcome.NOT_CAPTURED
+                if is_held and row.submitted_file_key not in needed:
                     (self.settings.inbox / row.submitted_file_key).unlink(missing_ok=True)
         shutil.rmtree(stage_folder(self.settings, batch_id), ignore_errors=True)
 
