@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import os
 from contextlib import suppress
 from datetime import date, datetime
 
@@ -131,6 +132,13 @@ def test_an_empty_file_is_refused(tmp_path, content):
 def test_a_sheet_that_is_missing_is_named(tmp_path):
     with pytest.raises(SheetUnreadable, match="No such file"):
         read_bytes(tmp_path / "missing.csv")
+
+
+def test_a_pipe_called_like_a_sheet_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+
+    with pytest.raises(SheetUnreadable, match="it is no file"):
+        read_bytes(tmp_path / "pipe.csv")
 
 
 def test_more_rows_than_the_maximum_are_refused_as_a_whole():

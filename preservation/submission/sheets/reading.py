@@ -38,9 +38,13 @@ def read_bytes(path: Path) -> bytes:
     """The bytes of the sheet at *path*.
 
     Raises:
-        SheetUnreadable: It is empty, too large, or the system refuses to read it.
+        SheetUnreadable: It is empty, too large or no file, or the system refuses to read it.
     """
     try:
+        # A pipe would be waited for, and a device may never end.
+        if path.exists() and not path.is_file() and not path.is_dir():
+            msg = f"{path} can't be read: it is no file."
+            raise SheetUnreadable(msg, remedy="Save the sheet in a file, and name that.")
         size = path.stat().st_size
         content = path.read_bytes() if size <= LARGEST_SHEET_BYTES else b""
     except OSError as error:
