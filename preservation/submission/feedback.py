@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from preservation.settings import Settings
 
+_LONGEST_STEM_BYTES = 150
+"""A name on a disk has 255 bytes; what comes before and after takes the others."""
+
 
 def filled_sheet(
     engine: Engine,
@@ -64,7 +67,8 @@ def _content(
         msg = f"The sheet {found.source_name!r} isn't in {settings.inbox} any more; it can't go back."
         raise BadInput(msg, remedy="Restore inbox/ from its copy, then run 'preserve sheet'.")
     content, suffix = filled(sheet, found.source_name, fills)
-    return content, f"{Path(found.source_name).stem}.filled{suffix}"
+    stem = Path(found.source_name).stem.encode()[:_LONGEST_STEM_BYTES].decode("utf-8", "ignore")
+    return content, f"{stem}.filled{suffix}"
 
 
 def _named(row: Row[Any]) -> tuple[str, str]:

@@ -74,14 +74,14 @@ def _is_url(source: str) -> bool:
 
 def _read_sheet(path: Path) -> Source:
     content = read_bytes(path)
-    sheet = read_sheet(content, path.name)
+    sheet = read_sheet(content, _name_of(path))
     columns = columns_of(sheet.headers)
     notes = [*sheet.notes]
     if sheet.empty_count:
         notes.append(f"Empty rows left out: {sheet.empty_count}.")
     return Source(
         kind="sheet",
-        name=path.name,
+        name=_name_of(path),
         sha256=sha256_of(content),
         entries=tuple(_entry(row, columns, path.parent) for row in sheet.rows),
         notes=tuple(notes),
@@ -213,8 +213,14 @@ def _listed(number: int, source: str) -> Entry:
 
 def _submitted_file(path: Path) -> SubmittedFile:
     fixity = fixity_of_file(path)
-    name = PurePosixPath(path).name.encode("utf-8", "backslashreplace").decode("utf-8")
-    return SubmittedFile(name=name, path=path, size_bytes=fixity.size_bytes, sha256=fixity.sha256)
+    return SubmittedFile(
+        name=_name_of(path), path=path, size_bytes=fixity.size_bytes, sha256=fixity.sha256
+    )
+
+
+def _name_of(path: Path) -> str:
+    """Its name as text: what isn't UTF-8 is spelled out."""
+    return PurePosixPath(path).name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _has_utf8_form(text: str) -> bool:

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -227,6 +228,26 @@ def test_everything_wrong_with_a_list_is_named_at_once(send, tmp_path, engine):
     for part in ("'missing.mp4' is no URL and no file", f"'{tmp_path}' is a folder", "isn't UTF-8"):
         assert part in raised.value.message
     assert rows(engine, schema.submission) == []
+
+
+def test_a_sheet_whose_name_is_no_utf_8_is_taken_and_comes_back(send, settings, engine, tmp_path):
+    path = tmp_path / os.fsdecode("شهادة.csv".encode("cp1256"))
+    path.write_text(f"url\n{PAGE}\n")
+
+    answer = send(str(path))
+
+    assert answer.accepted_count == 1
+    returned = filled_sheet(engine, settings, answer.submission_id)
+    assert returned.name.endswith(".filled.csv")
+
+
+def test_a_sheet_with_the_longest_name_that_a_disk_takes_comes_back(send, sheet, settings, engine):
+    name = f"{'ش' * 125}z.csv"
+
+    answer = send(sheet(f"url\n{PAGE}\n", name))
+
+    returned = filled_sheet(engine, settings, answer.submission_id)
+    assert name.startswith(returned.name.removesuffix(".filled.csv"))
 
 
 def test_a_sheet_comes_by_itself(send, sheet):
