@@ -64,7 +64,10 @@ def _content(
         return listed(("row", "url", "file"), told, fills), "list.filled.csv"
     sheet = submitted_sheet(settings, found)
     if sheet is None:
-        msg = f"The sheet {found.source_name!r} isn't in {settings.inbox} any more; it can't go back."
+        # This is logged where sheets go back by themselves: no name of theirs may stand in it.
+        msg = (
+            f"The sheet of {found.submission_id} isn't in {settings.inbox} any more; it can't go back."
+        )
         raise BadInput(msg, remedy="Restore inbox/ from its copy, then run 'preserve sheet'.")
     content, suffix = filled(sheet, found.source_name, fills)
     stem = Path(found.source_name).stem.encode()[:_LONGEST_STEM_BYTES].decode("utf-8", "ignore")

@@ -678,3 +678,13 @@ def test_fifty_thousand_rows_are_taken_in_well_under_a_minute(send, tmp_path, en
     assert answer.accepted_count == 50_000
     with engine.connect() as connection:
         assert connection.execute(select(func.count()).select_from(schema.item)).scalar() == 50_000
+
+
+def test_a_sheet_that_was_lost_is_told_without_its_name(send, sheet, engine, settings):
+    answer = send(sheet(f"url\n{PAGE}\n", "from the witness in Harbour Street.csv"))
+    (settings.inbox / inbox_key(answer.source_sha256)).unlink()
+
+    with pytest.raises(BadInput, match=str(answer.submission_id)) as raised:
+        filled_sheet(engine, settings, answer.submission_id)
+
+    assert "Harbour" not in str(raised.value)
