@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import re
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
@@ -108,3 +109,10 @@ def test_what_captures_in_a_container_is_confined_and_bounded(service, composed)
 
 def test_no_container_is_privileged_or_given_a_capability(composed):
     assert not [name for name, body in composed.items() if {"privileged", "cap_add"} & set(body)]
+
+
+def test_no_password_of_the_compose_file_has_a_default_that_everybody_knows(composed):
+    text = (PROJECT / "docker-compose.yml").read_text("utf-8")
+
+    assert re.findall(r"\$\{\w*PASSWORD:-\w+", text) == []
+    assert "REDIS_PASSWORD:?" in " ".join(composed["redis"]["command"])
