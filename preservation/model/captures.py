@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from preservation.model.vocabulary import Role
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
     from pathlib import Path
 
-    from preservation.model.vocabulary import Engine, Outcome, Reason, Role
+    from preservation.model.vocabulary import Engine, Outcome, Reason
 
 
 LARGEST_PACKED_BYTES = 64 << 20
@@ -174,3 +177,24 @@ class CaptureResult:
     observed_published_at: str | None = None
     observed_platform: str | None = None
     observed_platform_id: str | None = None
+
+
+_MAIN_ROLES = (
+    Role.SUBMITTED_ORIGINAL,
+    Role.FILE,
+    Role.MEDIA,
+    Role.HTML_AS_SERVED,
+    Role.PARTIAL,
+    Role.ERROR_BODY,
+)
+"""What a submitter would call the thing itself, the most telling first."""
+
+
+def main_digest(held: Iterable[tuple[str, str]]) -> str | None:
+    """SHA-256 of the bitstream that stands for the item, of an attempt's roles and digests; None if
+    nothing came.
+    """
+    first: dict[str, str] = {}
+    for role, sha256 in held:
+        first.setdefault(role, sha256)
+    return next((first[role] for role in _MAIN_ROLES if role in first), None)

@@ -20,10 +20,10 @@ from sqlalchemy import Engine as Database
 from preservation import clock
 from preservation.capture import Recorder, host_pause_s, recorder_for
 from preservation.errors import PreservationError
-from preservation.model.captures import CaptureRequest, CaptureResult
+from preservation.model.captures import CaptureRequest, CaptureResult, main_digest
 from preservation.model.retries import wait_before_next_try
 from preservation.model.urls import requested_url
-from preservation.model.vocabulary import Engine, EventType, Outcome, Reason, Role, Status
+from preservation.model.vocabulary import Engine, EventType, Outcome, Reason, Status
 from preservation.pipeline import spool
 from preservation.pipeline.events import record_event
 from preservation.pipeline.interrupted import INTERRUPTED, interrupted
@@ -302,7 +302,7 @@ def _move_item(
 ) -> bool:
     """Set the item's next state: finished, waiting for its next try, or to be tried at once."""
     values: dict[str, Any] = {
-        "main_sha256": main_object(result),
+        "main_sha256": main_digest((entry.role, entry.sha256) for entry in result.objects),
         "attempt_count": number,
         "outcome": result.outcome,
         "reason": result.reason,
@@ -327,26 +327,6 @@ def _move_item(
         }
     connection.execute(update(schema.item).where(schema.item.c.item_id == item_id).values(**values))
     return is_interruption
-
-
-_MAIN_ROLES = (
-    Role.SUBMITTED_ORIGINAL,
-    Role.FILE,
-    Role.MEDIA,
-    Role.HTML_AS_SERVED,
-    Role.PARTIAL,
-    Role.ERROR_BODY,
-)
-"""What a submitter would call the thing itself, the most telling first."""
-
-
-def main_object(result: CaptureResult) -> str | None:
-    """SHA-256 of the bitstream that stands for the item; None if nothing came."""
-    for role in _MAIN_ROLES:
-        for entry in result.objects:
-            if entry.role is role:
-                return entry.sha256
-    return None
 
 
 def _next_wait(connection: Connection, work: _Work, item_id: str, result: CaptureResult) -> int | None:

@@ -13,6 +13,7 @@ from preservation.errors import AuthorityUnavailable, EvidenceAtRisk, StateUnava
 from preservation.model.vocabulary import Status
 from preservation.pipeline.events import VERIFICATION
 from preservation.pipeline.planning import UNFINISHED_BATCH
+from preservation.pipeline.sealing.catching_up import catch_up_if_behind
 from preservation.settings import Settings
 from preservation.state import open_database, reading, schema
 
@@ -23,11 +24,19 @@ _HELD = (Status.CAPTURE_QUEUED, Status.CAPTURING)
 
 
 def reconcile(settings: Settings) -> dict[str, Any]:
-    """Free items of batches that are over, and clear away work that is sealed. Safe at any time."""
+    """Free items of batches that are over, and clear away work that is sealed. Safe at any time.
+
+    A database that was restored from an older backup is told first what was sealed since.
+    """
+    caught_up = catch_up_if_behind(settings)
     with open_database(settings.database_url).begin() as connection:
         freed = _free_items(connection)
         sealed = _sealed_items(connection)
-    return {"freed_items": freed, "cleared_items": _clear(settings, sealed)}
+    return {
+        "freed_items": freed,
+        "cleared_items": _clear(settings, sealed),
+        "caught_up_batches": caught_up,
+    }
 
 
 def verdict(settings: Settings, step: str) -> None:

@@ -1,13 +1,19 @@
-"""An archive that isn't the one that was sealed last: put back from an old copy, not mounted, forked."""
+"""What isn't as it was left last: an archive put back from an old copy, not mounted or forked, and a
+database restored from a backup.
+"""
 
 from __future__ import annotations
 
 import shutil
+import sqlite3
 
 import pytest
 
 from preservation.errors import LogBroken, SettingsInvalid, StoreUnavailable
-from preservation.pipeline import initialise, rotate_log_key
+from preservation.model.vocabulary import Status
+from preservation.pipeline import initialise, reconcile, rotate_log_key, verify
+from preservation.pipeline.withdrawing import withdraw_sharing
+from preservation.submission import status_of
 from tests.fakes.own_home import OwnHome
 
 
@@ -87,3 +93,77 @@ def test_a_memory_that_cant_be_read_is_named_and_kept(home, content):
         seal_another(home, "second")
 
     assert known.read_bytes() == content
+
+
+DATABASE = "preserve.db"
+
+
+def backed_up(home, backup):
+    """A copy of all that docs/operations.md says to back up with the database."""
+    backup.mkdir()
+    with (
+        sqlite3.connect(home.settings.home / DATABASE) as own,
+        sqlite3.connect(backup / DATABASE) as copy,
+    ):
+        own.backup(copy)
+    for name in ("work", "inbox"):
+        shutil.copytree(home.settings.home / name, backup / name)
+    return backup
+
+
+def restored(home, backup):
+    """The deployment after *backup* was brought back."""
+    folder = home.settings.home
+    home.database.dispose()
+    for path in folder.glob(f"{DATABASE}*"):
+        path.unlink()
+    for name in ("work", "inbox"):
+        shutil.rmtree(folder / name)
+    shutil.copytree(backup, folder, dirs_exist_ok=True)
+    return OwnHome(folder)
+
+
+def statuses_of(home):
+    found = status_of(home.database)
+    return [(item["status"], item["attempts"]) for entry in found for item in entry["items"]]
+
+
+def broken(home):
+    return [finding for finding in verify(home.settings).findings if finding.severity == "broken"]
+
+
+@pytest.mark.parametrize("is_captured", [False, True], ids=["queued", "captured"])
+@pytest.mark.parametrize("reconciles", [True, False])
+def test_nothing_is_sealed_twice_under_a_database_from_an_older_backup(
+    home, tmp_path, is_captured, reconciles
+):
+    path = tmp_path / "second.txt"
+    path.write_text("second")
+    home.submit(str(path))
+    if is_captured:
+        home.characterise(home.capture())
+    backup = backed_up(home, tmp_path / "backup")
+    sealed = home.run()
+
+    later = restored(home, backup)
+    if reconciles:
+        assert len(reconcile(later.settings)["caught_up_batches"]) == 1
+    again = later.run()
+
+    assert again == sealed
+    assert statuses_of(later) == [(Status.PRESERVED, 1)] * 2
+    seal_another(later, "third")
+    assert not broken(later)
+    assert reconcile(later.settings)["caught_up_batches"] == []
+
+
+def test_a_consent_taken_back_is_still_so_under_a_database_from_an_older_backup(home, tmp_path):
+    backup = backed_up(home, tmp_path / "backup")
+    [item] = [row["item_id"] for row in home.seal()["items"]]
+    withdraw_sharing(home.settings, item, authority="letter 4")
+    home.seal()
+
+    later = restored(home, backup)
+    reconcile(later.settings)
+
+    assert statuses_of(later) == [(Status.SHARING_WITHDRAWN, 1)]

@@ -273,7 +273,7 @@ def test_what_a_sealer_left_after_a_seal_is_cleared_by_the_next(rounds, tmp_path
         raise Killed
 
     with monkeypatch.context() as places:
-        places.setattr(pipeline.sealing._Sealer, "_clear", die)
+        places.setattr(pipeline.sealing, "clear_batch", die)
         with pytest.raises(Killed):
             pipeline.seal_ready(rounds.settings)
 

@@ -16,7 +16,6 @@ running again.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
@@ -28,16 +27,17 @@ from preservation.custody import CLOCK_TOLERANCE, Checkpoint, EntryDraft, sign_d
 from preservation.errors import LogBroken, PreservationError
 from preservation.manifest import seal_key
 from preservation.model.digests import sha256_of
-from preservation.model.vocabulary import Outcome, Status
-from preservation.pipeline import spool
+from preservation.model.vocabulary import Status
 from preservation.pipeline.planning import FINISHED
 from preservation.pipeline.remembering import remember
+from preservation.pipeline.sealing.catching_up import catch_up
+from preservation.pipeline.sealing.clearing import clear_batch
 from preservation.pipeline.sealing.desk import Desk, Progress, note_stamps, sealing_desk
 from preservation.pipeline.sealing.founding import stamp_founding
 from preservation.pipeline.sealing.restamping import lacking_tokens, stamp_again
 from preservation.pipeline.sealing.returning import return_owed_sheets
 from preservation.pipeline.sealing.rounds import MOST_BATCHES, Round, begin_round, interrupted_round
-from preservation.pipeline.sealing.staging import Stage, batch_prefix, stage, stage_folder
+from preservation.pipeline.sealing.staging import Stage, batch_prefix, stage
 from preservation.pipeline.sealing.stamping import (
     StampedBatch,
     Stamping,
@@ -51,7 +51,6 @@ from preservation.pipeline.sealing.stored import stored_in_seal
 from preservation.pipeline.sealing.witnessing import witnessed_checkpoint
 from preservation.settings import Settings
 from preservation.state import reading, schema
-from preservation.submission.inbox import needed_keys
 
 _SAY_EVERY_S = 5.0
 
@@ -70,6 +69,7 @@ def seal_ready(settings: Settings, progress: Progress = lambda _: None) -> list[
     with sealing_desk(settings) as desk:
         if desk is None:
             return []
+        catch_up(desk, progress)
         sealer = _Sealer(desk, progress)
         stamp_again(desk, lacking_tokens(desk), progress)
         if sealer.is_asked():
@@ -141,10 +141,11 @@ class _Sealer:
                 self.store.put(key, sign_document(document, signer))
             remember(self.settings, self.log, checkpoint)
             self._note(batch, stamping)
-            self._clear(batch.batch_id)
+            clear_batch(self.settings, self.database, batch.batch_id)
             self._progress(f"sealed batch {batch.batch_id}")
         for batch_id in ready.places.keys() - {batch.batch_id for batch in unsealed}:
-            self._clear(batch_id)  # an earlier run sealed it, and may have ended before it cleared
+            # An earlier run sealed it, and may have ended before it cleared.
+            clear_batch(self.settings, self.database, batch_id)
         ready.close()
         return [batch.batch_id for batch in unsealed]
 
@@ -252,21 +253,6 @@ class _Sealer:
                 .values(status=Status.PRESERVED, updated_at=clock.now())
             )
             note_stamps(connection, batch.batch_id, stamping)
-
-    def _clear(self, batch_id: str) -> None:
-        """Remove what the archive now holds; sheets and files in use or not captured stay."""
-        item = schema.item
-        with reading(self.database).connect() as connection:
-            own = select(item.c.item_id, item.c.submitted_file_key, item.c.outcome).where(
-                item.c.sealed_batch_id == batch_id
-            )
-            needed = {*needed_keys(connection), None}
-            for row in connection.execute(own).all():
-                shutil.rmtree(spool.item_folder(self.settings, row.item_id), ignore_errors=True)
-                is_held = row.outcome != Outcome.NOT_CAPTURED
-                if is_held and row.submitted_file_key not in needed:
-                    (self.settings.inbox / row.submitted_file_key).unlink(missing_ok=True)
-        shutil.rmtree(stage_folder(self.settings, batch_id), ignore_errors=True)
 
 
 def _ready() -> tuple[ColumnElement[bool], ...]:
