@@ -4,7 +4,7 @@ from preservation.export.bag import BagWriter
 from preservation.export.chain import ChainReader
 from preservation.export.contents import Choice, choose
 from preservation.export.evidence import Evidence, Facts
-from preservation.export.holdings import Batch, Holdings
+from preservation.export.holdings import Batch, Consents, Holdings
 from preservation.export.printing import printer
 from preservation.export.sharing import Asking, Standing, Withheld, refusal
 from preservation.export.sinks import FolderSink, SealedTarSink, Sink, age_recipient
@@ -19,6 +19,7 @@ __all__ = [
     "Batch",
     "ChainReader",
     "Choice",
+    "Consents",
     "Evidence",
     "Facts",
     "FolderSink",

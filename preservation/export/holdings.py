@@ -104,6 +104,16 @@ class Gathered:
         return self._of_item[table, item_id]
 
 
+@dataclass(slots=True)
+class Consents:
+    """Who may have what, as far as the log has it on record."""
+
+    withdrawn: set[str] = field(default_factory=set)
+    """Items whose submitters took the consent to share them back."""
+    terms: dict[str, str | None] = field(default_factory=dict)
+    """Submission to the digest of the terms that it was judged by; null from before it was logged."""
+
+
 class Holdings:
     """Everything sealed in an archive, read a batch at a time."""
 
@@ -138,6 +148,19 @@ class Holdings:
             for batch in self.batches
             for row in batch.rows("items", {"submission_id": {submission_id}})
         ]
+
+    def consents(self, submission_ids: Collection[str]) -> Consents:
+        """What is sealed about sharing: the log tells it though the database may have forgotten."""
+        found = Consents()
+        kinds = (EventType.POLICY_ASSIGNMENT, EventType.TRANSFER)
+        for batch in self.batches:
+            for row in batch.rows("events", {"event_type": kinds}):
+                detail = json.loads(str(row["detail_json"]))
+                if row["event_type"] == EventType.TRANSFER and row["submission_id"] in submission_ids:
+                    found.terms[str(row["submission_id"])] = detail.get("terms_sha256")
+                elif detail.get("sharing") == "withdrawn":
+                    found.withdrawn.add(str(detail.get("item_id")))
+        return found
 
     def gather(self, items: dict[str, tuple[Row, Batch]]) -> Gathered:
         """Every sealed row about *items* and their submissions, and the stamps of their batches."""

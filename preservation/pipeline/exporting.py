@@ -141,12 +141,14 @@ class _Job:
         request, holdings = self.request, Holdings(self.store)
         items = holdings.items(_wanted(request, holdings))
         progress(f"{len(items)} item(s) found")
+        rows = {item_id: row for item_id, (row, _) in items.items()}
+        consents = holdings.consents({str(row["submission_id"]) for row in rows.values()})
         choice = Choice(
             asking=Asking(recipient=request.recipient, authorised_by=request.authorised_by),
-            standings=standings(self.database, items),
+            standings=standings(self.database, rows, consents),
             with_recordings=request.with_recordings,
         )
-        refused = _refused({item_id: row for item_id, (row, _) in items.items()}, choice)
+        refused = _refused(rows, choice)
         gathered = holdings.gather({k: found for k, found in items.items() if k not in refused})
         log = CustodyLog(self.store, self.settings.log_origin)
         reader = ChainReader(log, holdings.batches, _pinned(self.settings))

@@ -18,7 +18,7 @@ import bagit
 import pyarrow.parquet as pq
 import pyrage
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from preservation import pipeline
 from preservation.custody import CustodyLog
@@ -396,6 +396,29 @@ def test_an_item_whose_sharing_was_withdrawn_stays_here(holding, tmp_path):
         later.export("plain.txt", to=tmp_path / "bag", authorised_by="decision 7")
     log = CustodyLog(open_archive(later.settings), later.settings.log_origin)
     assert "policy assignment" in {entry.event_type for entry in log.entries(0, log.size())}
+
+
+def test_a_withdrawal_that_the_database_forgot_is_read_from_the_archive(holding, tmp_path):
+    later = holding.copy(tmp_path / "home")
+    item = later.items["plain.txt"]
+    withdraw_sharing(later.settings, item, authority="letter 4")
+    pipeline.seal_ready(later.settings)
+    with open_database(later.settings.database_url).begin() as connection:
+        mine = schema.item.c.item_id == item
+        connection.execute(update(schema.item).where(mine).values(status="preserved"))
+
+    with pytest.raises(PolicyRefusal, match="sharing-withdrawn"):
+        later.export("plain.txt", to=tmp_path / "bag", authorised_by="decision 7")
+
+
+def test_terms_that_are_not_those_on_record_allow_nothing(holding, tmp_path):
+    later = holding.copy(tmp_path / "home")
+    table = schema.agreement
+    with open_database(later.settings.database_url).begin() as connection:
+        connection.execute(update(table).values(terms={}))
+
+    with pytest.raises(PolicyRefusal, match="level-needs-agreement"):
+        later.export("granted.txt", to=tmp_path / "bag")
 
 
 def test_a_sheet_that_is_lost_hinders_no_withdrawal_and_is_named(holding, tmp_path):
