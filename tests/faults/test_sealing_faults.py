@@ -7,7 +7,11 @@ import sqlite3
 import threading
 from contextlib import closing, contextmanager
 
+from preservation.model.vocabulary import EventType
+from preservation.pipeline import seal_ready, verify
+from preservation.pipeline.events import record_event
 from tests.conftest import new_deployment
+from tests.fakes.own_home import OwnHome
 
 
 @contextmanager
@@ -121,3 +125,25 @@ def test_a_home_that_was_never_set_up_names_the_command(tmp_path):
     refused = deployment.preserve("--home", tmp_path / "nowhere", "status", exit_code=2)
 
     assert "preserve init --home" in refused.stderr
+
+
+def test_an_event_of_an_item_that_was_sealed_long_ago_is_sealed_once(tmp_path):
+    home = OwnHome(tmp_path / "home")
+    (tmp_path / "note.txt").write_text("note")
+    home.submit(str(tmp_path / "note.txt"))
+    [item] = home.run()["items"]
+    with home.database.begin() as connection:
+        record_event(
+            connection,
+            "access:late",
+            EventType.ACCESS,
+            detail={},
+            item_id=item["item_id"],
+            asks_for_seal=True,
+        )
+
+    assert len(seal_ready(home.settings)) == 1
+    assert seal_ready(home.settings) == []
+    events = home.seal()["events"]
+    assert [event["event_type"] for event in events if event["item_id"]].count(EventType.ACCESS) == 1
+    assert verify(home.settings).verdict == "proven"

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, exists, insert, select, update
 
 from preservation import clock
 from preservation.custody import CLOCK_TOLERANCE, Checkpoint, EntryDraft, sign_document
@@ -303,7 +303,9 @@ def _assign(connection: Connection, settings: Settings, *, log_size: int) -> tup
         .where(submission.c.sealed_batch_id.is_(None))
         .values(sealed_batch_id=batch_id)
     )
-    is_ours = event.c.item_id.is_(None) | event.c.item_id.in_(chosen)
+    # An event of an item that is sealed already waits for no seal of that item.
+    is_sealed = exists().where(item.c.item_id == event.c.item_id, item.c.sealed_batch_id.is_not(None))
+    is_ours = event.c.item_id.is_(None) | is_sealed
     connection.execute(
         update(event).where(event.c.sealed_batch_id.is_(None), is_ours).values(sealed_batch_id=batch_id)
     )
