@@ -55,12 +55,13 @@ def preserve() -> None:
 
 
 @preserve.command()
+@click.option("--new-database", is_flag=True, help="Begin an empty one where the old one is lost.")
 @home_option
 @json_option
 @click.pass_context
-def init(context: Context, *, as_json: bool) -> None:
+def init(context: Context, *, new_database: bool, as_json: bool) -> None:
     """Set up a deployment in its home directory; running it again repairs, and keeps what exists."""
-    settings = pipeline.initialise(named_home(context) or _default_home())
+    settings = pipeline.initialise(named_home(context) or _default_home(), begins_database=new_database)
     tests = [authority.name for authority in settings.authorities if authority.is_test]
     if as_json:
         print_json(

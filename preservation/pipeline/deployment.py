@@ -14,8 +14,9 @@ from preservation import clock
 from preservation.custody import SigningKey
 from preservation.errors import SettingsInvalid, StoreFull
 from preservation.pipeline.archive import found_archive
+from preservation.pipeline.remembering import has_sealed
 from preservation.settings import SETTINGS_FILE, Settings, load
-from preservation.state import upgrade
+from preservation.state import is_begun, upgrade
 from preservation.store.places import archive_store
 from preservation.submission import ensure_receipt_key
 from preservation.timestamp import create_test_authority
@@ -51,17 +52,22 @@ is_test = true
 {storage}"""
 
 
-def initialise(home: Path) -> Settings:
+def initialise(home: Path, *, begins_database: bool = False) -> Settings:
     """Create everything that a deployment at *home* needs; what exists is kept.
+
+    A deployment that has sealed gets an empty database only if *begins_database* says so.
 
     Raises:
         StoreFull: The directory can't be written.
         ForeignArchive: Its archive directory holds something else.
+        SettingsInvalid: It has sealed, and its database is gone.
     """
     _require_writable(home)
     _close_to_others(home)
     _write_settings(home)
     settings = load(home)
+    if not begins_database:
+        _require_database(settings)
     for folder in (settings.trust, settings.work, settings.inbox, settings.returned, settings.logs):
         folder.mkdir(parents=True, exist_ok=True)
     settings.keys.mkdir(mode=0o700, exist_ok=True)
@@ -84,6 +90,19 @@ def _require_writable(home: Path) -> None:
             f"{home} can't be written: {error.strerror}.",
             remedy="Nothing was created. Choose another --home, make room or give permission.",
         ) from error
+
+
+def _require_database(settings: Settings) -> None:
+    """A database that was lost comes back from its backup: an empty one knows nobody's submissions."""
+    if has_sealed(settings) and not is_begun(settings.database_url):
+        raise SettingsInvalid(
+            "This deployment has sealed evidence, and its database of statuses is gone or empty.",
+            remedy="Nothing was written. Correct database_url, or restore the newest backup of the "
+            "database (preserve.db) with work/ and inbox/ of the same time; the next run notes what "
+            "was sealed since. Without a backup: 'preserve init --new-database'. Then organisations "
+            "must be registered again, and what was submitted has no status any more; no evidence is "
+            "lost.",
+        )
 
 
 def _close_to_others(home: Path) -> None:

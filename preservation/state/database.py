@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import (
     ArgumentError,
     DatabaseError,
@@ -37,9 +37,7 @@ _UPGRADE_LOCK = 0x50524553
 _DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
 """The driver that a bare scheme stands for; the others are taken as written."""
 
-_NOT_SET_UP = (
-    "If this home had a database, restore it from the backup; 'preserve init' makes an empty one."
-)
+_NOT_SET_UP = "Restore it from the backup. A new home is set up by 'preserve init'."
 _TOO_OLD = "Run 'preserve init': it brings the database of this home to the present schema."
 _DAMAGED = "Restore it from the backup. It holds no evidence: the archive is as it was."
 _REMEDIES: tuple[tuple[str, str], ...] = (
@@ -111,6 +109,25 @@ def upgrade(url: str) -> None:
                     remedy="Use that version, or restore the database of before the upgrade.",
                 )
             command.upgrade(config, "head")
+    finally:
+        engine.dispose()
+
+
+def is_begun(url: str) -> bool:
+    """Whether the database at *url* is there and holds anything; nothing is created.
+
+    Raises:
+        SettingsInvalid: *url* isn't a database URL.
+        StateUnavailable: The database doesn't answer.
+    """
+    parsed = _parsed(url)
+    is_file = parsed.get_backend_name() == "sqlite" and "uri" not in parsed.query
+    if is_file and not Path(parsed.database or "").is_file():
+        return False
+    engine = open_database(url)
+    try:
+        with reading(engine).connect() as connection:
+            return bool(inspect(connection).get_table_names())
     finally:
         engine.dispose()
 

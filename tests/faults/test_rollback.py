@@ -9,10 +9,11 @@ import sqlite3
 
 import pytest
 
-from preservation.errors import LogBroken, SettingsInvalid, StoreUnavailable
+from preservation.errors import LogBroken, SettingsInvalid, StateUnavailable, StoreUnavailable
 from preservation.model.vocabulary import Status
 from preservation.pipeline import initialise, reconcile, rotate_log_key, verify
 from preservation.pipeline.withdrawing import withdraw_sharing
+from preservation.state import open_database
 from preservation.submission import status_of
 from tests.fakes.own_home import OwnHome
 
@@ -167,3 +168,33 @@ def test_a_consent_taken_back_is_still_so_under_a_database_from_an_older_backup(
     reconcile(later.settings)
 
     assert statuses_of(later) == [(Status.SHARING_WITHDRAWN, 1)]
+
+
+def test_no_empty_database_takes_the_place_of_one_that_is_gone(home, tmp_path):
+    folder = home.settings.home
+    backup = backed_up(home, tmp_path / "backup")
+    home.database.dispose()
+    for path in folder.glob(f"{DATABASE}*"):
+        path.unlink()
+
+    for _ in range(2):
+        with pytest.raises(SettingsInvalid, match="its database of statuses is gone") as refused:
+            initialise(folder)
+        assert "--new-database" in refused.value.remedy
+        with pytest.raises(StateUnavailable, match="no such table"):
+            status_of(open_database(home.settings.database_url))
+
+    assert statuses_of(restored(home, backup)) == [(Status.PRESERVED, 1)]
+
+
+def test_without_a_backup_an_empty_database_goes_on_under_the_same_archive(home):
+    home.database.dispose()
+    for path in home.settings.home.glob(f"{DATABASE}*"):
+        path.unlink()
+
+    initialise(home.settings.home, begins_database=True)
+    later = OwnHome(home.settings.home)
+    seal_another(later, "second")
+
+    assert len(later.seal()["items"]) == 2
+    assert not broken(later)
