@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import duckdb
 
 from preservation.errors import BadInput, EvidenceAtRisk, PreservationError
 from preservation.model.canonical import instant
-from preservation.model.tables import TABLES
+from preservation.model.tables import MANIFEST_TABLES, TABLES
 from preservation.query.views import open_views
 from preservation.settings import Settings
 from preservation.store.places import archive_store
@@ -25,6 +26,10 @@ from preservation.store.read_copies import READ_COPIES, ReadCopies
 _QUESTIONS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.MULTI)
 
 _REMEDY = f"There is one view per table: {', '.join(TABLES)}; 'DESCRIBE items' lists the columns."
+
+_SEALED = {table.name for table in MANIFEST_TABLES}
+_UNREADABLE = re.compile(r"reading the stream registered as '(?P<table>\w+)'")
+"""How DuckDB reports that Arrow could not read a registered file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,11 +112,20 @@ def _distinct(names: Sequence[str]) -> Iterator[str]:
 
 
 def _fault(error: duckdb.Error) -> PreservationError:
-    # How DuckDB reports that Arrow could not read a registered file.
-    if "reading the stream registered as" in str(error):
+    if (damaged := _UNREADABLE.search(str(error))) is not None:
+        return _damage(damaged["table"], error)
+    return BadInput(f"The query can't be answered: {error}\n", remedy=_REMEDY)
+
+
+def _damage(table: str, error: duckdb.Error) -> EvidenceAtRisk:
+    if table in _SEALED:
         msg = f"A sealed manifest file is damaged: {error}"
         return EvidenceAtRisk(msg, remedy="Run 'preserve verify' to see what else changed.")
-    return BadInput(f"The query can't be answered: {error}\n", remedy=_REMEDY)
+    return EvidenceAtRisk(
+        f"A derived file of {table} is damaged: {error}",
+        remedy="No evidence is. Run 'preserve verify', and delete the file below derived/ that it "
+        "names: the next run makes it again.",
+    )
 
 
 def _plain(value: object) -> object:

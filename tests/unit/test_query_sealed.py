@@ -131,6 +131,20 @@ def test_a_sealed_file_that_is_gone_is_named(archive):
         run(on_disk(archive.root), "SELECT 1")
 
 
+@pytest.mark.parametrize("table", ["edges", "clusters"])
+def test_a_damaged_derived_file_is_not_called_sealed(archive, table):
+    archive.batch("b1", items("i1"))
+    archive.edges(["b1"], [row_of(EDGES, signal="picture")])
+    archive.clusters(3, [row_of(CLUSTERS, cluster_id="one")])
+    [path] = (archive.root / "derived" / table).glob("*.parquet")
+    path.write_bytes(path.read_bytes()[:-9])
+
+    with pytest.raises(EvidenceAtRisk, match=f"derived file of {table} is damaged") as found:
+        run(on_disk(archive.root), f"SELECT * FROM {table}")
+
+    assert "makes it again" in found.value.remedy
+
+
 def test_a_damaged_sealed_file_is_not_answered_from(archive):
     archive.batch("b1", items("i1"))
     path = archive.root / "batches/2026/01/b1/manifest/items.parquet"
