@@ -64,6 +64,29 @@ def test_a_playlist_of_segments_is_put_together_by_yt_dlp_itself(site, attempt):
     assert media.transfer_form == "pieced"
 
 
+def test_in_place_of_a_format_that_is_gone_the_next_best_is_taken(site, attempt):
+    playlist = (
+        "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n/low.ts\n#EXT-X-ENDLIST\n"
+    )
+    variants = {"/gone-a.m3u8": 900, "/gone-b.m3u8": 600, "/low.m3u8": 300, "/lowest.m3u8": 100}
+    master = "".join(
+        f"#EXT-X-STREAM-INF:BANDWIDTH={1000 * rate},RESOLUTION={rate}x{rate}\n{path}\n"
+        for path, rate in variants.items()
+    )
+    kind = "application/vnd.apple.mpegurl"
+    site.pages["/variants.m3u8"] = (kind, f"#EXTM3U\n{master}".encode())
+    site.pages["/low.m3u8"] = site.pages["/lowest.m3u8"] = (kind, playlist.encode())
+    site.pages["/low.ts"] = ("video/mp2t", site.video)
+
+    made = attempt(POST, site.url("/variants.m3u8"))
+
+    (media,) = made.of_role(Role.MEDIA)
+    assert made.content(media) == site.video
+    assert (made.result.outcome, made.result.reason) == (Outcome.PARTLY_CAPTURED, Reason.NOT_FOUND)
+    assert media.target_uri == site.url("/low.ts")
+    assert not [line for line, _ in site.asked if "/lowest" in line]
+
+
 @pytest.mark.parametrize(
     ("path", "reason"),
     [

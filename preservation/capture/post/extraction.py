@@ -6,7 +6,8 @@ holds picture and sound apart, both files are kept. Nothing is updated, cached o
 machine.
 
 What can't be had of a post doesn't keep the rest from being had: a medium, subtitles, or a segment
-that is gone. It is told, and the post is no plain success.
+that is gone. In place of a format that can't be had the next best one is taken. It is told, and the
+post is no plain success.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ from preservation.model.digests import fixity_of_file
 
 MOST_ENTRIES = 10
 """A post with more media than this is taken up to here."""
+
+MOST_LESSER_FORMATS = 3
+"""So many are tried in place of one that can't be had."""
 
 NATIVE_PROTOCOLS = frozenset(
     {"http", "https", "m3u8_native", "m3u8", "http_dash_segments", "ism", "f4m"}
@@ -109,11 +113,24 @@ class _Program(yt_dlp.YoutubeDL):  # type: ignore[misc]
             self._tell("extractor", name=key, sha256=fixity_of_file(Path(str(module.__file__))).sha256)
 
     def process_info(self, info: dict[str, Any]) -> None:
-        """Download one medium, or note why not: others may still be had."""
+        """Download one medium, or note why not: others may still be had, or a lesser format of it."""
+        chosen, tried = dict(info), {info.get("format_id")}
         try:
             super().process_info(info)
         except _FAULTS as error:
             self._go_on_after(error)
+            while len(tried) <= MOST_LESSER_FORMATS and (lesser := _lesser(chosen, tried)):
+                tried.add(lesser["format_id"])
+                if self._is_had({**chosen, **lesser}):
+                    return
+
+    def _is_had(self, info: dict[str, Any]) -> bool:
+        try:
+            super().process_info(info)
+        except _FAULTS as error:
+            self._go_on_after(error)
+            return False
+        return True
 
     def process_ie_result(self, result: Any, download: bool = True, extra_info: Any = None) -> Any:  # noqa: FBT001, FBT002 - yt-dlp's own signature
         """Resolve a post, or one of its entries; of entries, others may still be had."""
@@ -316,6 +333,20 @@ def chosen_formats(context: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield both
         return
     yield from (one for one in (picture, sound) if one is not None)
+
+
+def _lesser(chosen: dict[str, Any], tried: set[Any]) -> dict[str, Any] | None:
+    """The best format but those *tried* that has what the *chosen* one has: picture, sound or both."""
+    formats = chosen.get("formats") or []
+    left = [
+        f for f in formats if f.get("protocol") in NATIVE_PROTOCOLS and f.get("format_id") not in tried
+    ]
+    has_picture, has_sound = (chosen.get(codec) != "none" for codec in ("vcodec", "acodec"))
+    alike = _best(left, has_picture=has_picture, has_sound=has_sound)
+    # Where picture and sound lie apart, what holds both is better than neither.
+    return alike or (
+        None if has_picture and has_sound else _best(left, has_picture=True, has_sound=True)
+    )
 
 
 def _best(
