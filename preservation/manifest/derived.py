@@ -27,7 +27,7 @@ from preservation.model.tables import Row, Table
 from preservation.store.bounded import read_document
 from preservation.store.port import ObjectStore
 
-RULES = 2
+RULES = 3
 """Version of the rules that bitstreams are compared by; raising it compares all of them anew."""
 
 _COVERAGE_PREFIX = "derived/coverage/"

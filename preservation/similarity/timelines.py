@@ -92,8 +92,10 @@ def edge_of(common: Common, lefts: Side, rights: Side) -> Edge | None:
     left_ms = [stretch.left_ms for stretch in common.stretches]
     right_ms = [stretch.right_ms for stretch in common.stretches]
     shares = (left.covered(left_ms, common.slack_ms), right.covered(right_ms, common.slack_ms))
+    seen = (left.seen(left_ms, common.slack_ms), right.seen(right_ms, common.slack_ms))
     is_textured = lefts.is_textured(common.left, left_ms) and rights.is_textured(common.right, right_ms)
-    judged = judge(common, shares, (left.ends_ms, right.ends_ms), is_textured=is_textured)
+    ends_ms = left.ends_ms, right.ends_ms
+    judged = judge(common, shares, ends_ms, seen=seen, is_textured=is_textured)
     if judged is None:
         return None
     relation, tier = judged
@@ -119,21 +121,38 @@ def edge_of(common: Common, lefts: Side, rights: Side) -> Edge | None:
 
 
 def judge(
-    common: Common, shares: Shares, ends_ms: tuple[Interval, Interval], *, is_textured: bool
+    common: Common,
+    shares: Shares,
+    ends_ms: tuple[Interval, Interval],
+    *,
+    seen: Shares,
+    is_textured: bool,
 ) -> Verdict | None:
-    """What may be said of two videos that share so many per mille of either; None: nothing."""
+    """What may be said of two videos that share so many per mille of what says something in either, and
+    so many of all that is *seen* in it; None: nothing.
+    """
     is_varied = common.distinct >= FEWEST_DISTINCT and common.frames >= FEWEST_MATCHES
     is_clear = is_varied and common.is_specific and is_textured
-    if common.may_be_copy and min(shares) >= COPY_PER_MILLE:
-        return Relation.COPY, Tier.AUTOMATIC if is_clear else Tier.REVIEW
-    if max(shares) >= PART_PER_MILLE and (is_textured or is_varied):
-        return Relation.PART, Tier.AUTOMATIC if is_clear else Tier.REVIEW
+    relation = _relation(common, shares)
+    # What is dark or flat may be anything: an opening before it is less of the video than it seems.
+    certain = _relation(common, (min(shares[0], seen[0]), min(shares[1], seen[1])))
+    if is_clear and certain is not None:
+        return certain, Tier.AUTOMATIC
+    if relation is Relation.COPY or (relation is Relation.PART and (is_textured or is_varied)):
+        return relation, Tier.REVIEW
     # A scene at rest has few distinct frames; nothing but whole frames may stand for it.
     is_scene = is_textured and common.may_be_copy and common.frames >= FEWEST_MATCHES
     is_excerpt = any(_is_excerpt(stretch, *ends_ms) for stretch in common.stretches)
     if is_excerpt and (is_clear or is_scene):
         return Relation.PART, Tier.REVIEW
     return None
+
+
+def _relation(common: Common, shares: Shares) -> Relation | None:
+    """Whether that is most of both, most of one, or less."""
+    if common.may_be_copy and min(shares) >= COPY_PER_MILLE:
+        return Relation.COPY
+    return Relation.PART if max(shares) >= PART_PER_MILLE else None
 
 
 def _is_excerpt(stretch: Stretch, left_ends: Interval, right_ends: Interval) -> bool:
@@ -147,10 +166,11 @@ def _is_excerpt(stretch: Stretch, left_ends: Interval, right_ends: Interval) -> 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The frames of one video that say something, and for how long each stands."""
+    """The frames of one video, for how long each stands, and which of them say something."""
 
     times_ms: NDArray[np.int64]
     weights: NDArray[np.int64]
+    says: NDArray[np.bool_]
     ends_ms: Interval
 
     @classmethod
@@ -161,10 +181,15 @@ class Timeline:
         times = frames.frames_ms[places]
         weights = np.minimum(np.diff(times, append=times[-1:] + 1000), _MOST_WEIGHT_MS)
         says = frames.qualities[places] >= LOWEST_QUALITY
-        return cls(times[says], weights[says], (int(times[0]), int(times[-1])))
+        return cls(times, weights, says, (int(times[0]), int(times[-1])))
 
     def covered(self, intervals: list[Interval], slack_ms: int) -> int:
-        """How much of it lies in *intervals*, in per mille."""
+        """How much of what says something lies in *intervals*, in per mille."""
+        times, weights = self.times_ms[self.says], self.weights[self.says]
+        return covered(times, weights, intervals, slack_ms=slack_ms)
+
+    def seen(self, intervals: list[Interval], slack_ms: int) -> int:
+        """How much of all of it does."""
         return covered(self.times_ms, self.weights, intervals, slack_ms=slack_ms)
 
 

@@ -131,6 +131,31 @@ def test_darkness_that_two_films_share_joins_nothing(tmp_path, films):
     assert edges_between([*later[:1], black], later[1:]) == []
 
 
+@pytest.mark.parametrize("shade", [0, 255])
+def test_an_opening_before_what_is_too_dark_or_bright_to_be_compared_makes_no_copy(
+    tmp_path, films, shade
+):
+    later = []
+    for at in (1, 2):
+        ground = Image.new("L", (320, 240), shade)
+        faint = Image.blend(ground, scene(at, 320, 240), 0.03)
+        night = still(tmp_path / f"night-{at}.mp4", faint, seconds=30)
+        later.append(joined(tmp_path / f"{at}.mp4", (films[0], 0, 9), (night, 0, 30)))
+
+    edges = edges_between(later[:1], later[1:])
+
+    assert {edge.tier for edge in edges} <= {Tier.REVIEW}
+
+
+def test_a_film_with_darkness_behind_it_has_the_film_as_a_part(tmp_path, films):
+    black = still(tmp_path / "black.mp4", Image.new("RGB", (320, 240)), seconds=12)
+    later = joined(tmp_path / "later.mp4", (films[0], 0, 12), (black, 0, 12))
+
+    (edge,) = edges_between([films[0]], [later])
+
+    assert (edge.relation, edge.tier) == PART
+
+
 def test_the_logo_and_ticker_of_a_channel_join_nothing(tmp_path, films):
     scene(77, 320, 70).save(tmp_path / "ticker.png")
     overlay = f"movie={tmp_path / 'ticker.png'}[ticker];[in][ticker]overlay=0:170[out]"
