@@ -1,7 +1,7 @@
 """Comparing two rows of Chromaprint items: rules on arrays, item by item.
 
-Silence and single tones repeat one item, and say nothing: what is looked up is rare, and what is
-compared lies among others.
+Silence and single tones repeat one item, noise is like itself at any time, and all say nothing: what is
+looked up is rare, and what is compared lies among others.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ _WINDOW = 24
 """Items, three seconds."""
 _LEAST_DISTINCT = 8
 """Different items of a window that says something."""
+_LAGS = (37, 53)
+"""Items: what is as like itself after both is noise (wind, rain, static); music repeats after one."""
 _MOST_REPEATED = 4
 """How often an item may stand in one recording to be looked up: more is silence or a tone."""
 _FEWEST_VOTES = 4
@@ -92,10 +94,12 @@ def rare_places(items: Items) -> NDArray[np.int64]:
 
 
 def _says(items: Items) -> NDArray[np.bool_]:
-    """Whether enough different items stand around each one."""
+    """Whether enough different items stand around each one, and not the same noise all along."""
     is_new = np.ones(len(items), dtype=np.float64)
     is_new[1:] = items[1:] != items[:-1]
-    return np.asarray(_means(is_new) * _WINDOW >= _LEAST_DISTINCT)
+    later = [_means(np.bitwise_count(items ^ np.roll(items, -lag))) for lag in _LAGS]
+    is_noise = np.max(later, axis=0) <= MOST_BITS
+    return np.asarray((_means(is_new) * _WINDOW >= _LEAST_DISTINCT) & ~is_noise)
 
 
 def _means(values: NDArray[np.generic]) -> NDArray[np.float64]:
@@ -119,3 +123,8 @@ def per_mille(is_alike: NDArray[np.bool_], items: Items) -> int:
     says = _says(items)
     total = int(says.sum())
     return int((is_alike & says).sum()) * 1000 // total if total else 0
+
+
+def per_mille_of_all(is_alike: NDArray[np.bool_]) -> int:
+    """How much of everything is alike, silence, tones and noise counted as differing."""
+    return int(is_alike.sum()) * 1000 // len(is_alike)

@@ -1,8 +1,9 @@
 """Which recordings sound the same, and which part of which is in which other.
 
 Items that two recordings have in common vote for how far one is shifted against the other; along the
-best shifts their items are then compared bit by bit. Silence and single tones repeat one item, and say
-nothing. Other speeds are found as far as the windows reach, a few percent; other pitches aren't.
+best shifts their items are then compared bit by bit. Silence, single tones and noise are alike all
+along, and say nothing. Other speeds are found as far as the windows reach, a few percent; other pitches
+aren't.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from preservation.similarity.items import (
     elected,
     is_excerpt,
     per_mille,
+    per_mille_of_all,
     rare_places,
 )
 from preservation.similarity.video import FRAME
@@ -123,12 +125,17 @@ def _edge(alike: Alike, earlier: _Recordings, new: _Recordings, pair: tuple[int,
     is_most = max(shares) >= PART_PER_MILLE
     if not (is_most or (not has_pictures and is_excerpt(alike))) or alike.items < LEAST_ITEMS:
         return None
+    heard = per_mille_of_all(alike.left), per_mille_of_all(alike.right)
+    relation, tier = _relation(shares), Tier.REVIEW
+    # Silence, tones and noise may be anything: an opening before them is less than it seems.
+    if not has_pictures and max(heard) >= PART_PER_MILLE:
+        relation, tier = _relation(heard), Tier.AUTOMATIC
     return Edge(
         left_sha256=str(earlier.signals.sha256s[left_owner]),
         right_sha256=str(new.signals.sha256s[right_owner]),
         signal=Signal.SOUND,
-        relation=Relation.COPY if min(shares) >= COPY_PER_MILLE else Relation.PART,
-        tier=Tier.AUTOMATIC if is_most and not has_pictures else Tier.REVIEW,
+        relation=relation,
+        tier=tier,
         left_view="whole",
         right_view="whole",
         detail={
@@ -140,6 +147,10 @@ def _edge(alike: Alike, earlier: _Recordings, new: _Recordings, pair: tuple[int,
             "differing_bits_per_mille": round(alike.bits * 1000 / 32),
         },
     )
+
+
+def _relation(shares: tuple[int, int]) -> Relation:
+    return Relation.COPY if min(shares) >= COPY_PER_MILLE else Relation.PART
 
 
 def _ends_ms(is_alike: NDArray[np.bool_]) -> list[int]:

@@ -87,6 +87,28 @@ def test_a_jingle_that_two_recordings_share_joins_nothing(tmp_path, recordings):
     assert edges_between(mixed[:1], mixed[1:]) == []
 
 
+@pytest.mark.parametrize(
+    "sources",
+    [
+        ("anullsrc=r=22050", "sine=440:r=22050"),
+        ("sine=97:r=22050", "sine=430:r=22050"),
+        ("anoisesrc=seed=1:r=22050", "anoisesrc=seed=2:r=22050"),
+    ],
+    ids=["silence", "tones", "noise"],
+)
+def test_an_opening_before_silence_tones_or_noise_makes_no_copy(tmp_path, recordings, sources):
+    mixed = []
+    for number, source in enumerate(sources):
+        given = ["-t", "14", "-i", str(recordings[0]), "-f", "lavfi", "-t", "50", "-i", source]
+        mixed.append(
+            film(tmp_path / f"{number}.wav", *given, "-filter_complex", "[0:a][1:a]concat=n=2:v=0:a=1")
+        )
+
+    edges = edges_between(mixed[:1], mixed[1:])
+
+    assert {edge.tier for edge in edges} <= {Tier.REVIEW}
+
+
 @pytest.mark.parametrize("source", ["anullsrc", "sine=440"])
 def test_silence_and_tones_join_nothing(tmp_path, source):
     made = [
