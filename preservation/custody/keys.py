@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from preservation import clock
 from preservation.errors import SettingsInvalid
+from preservation.store.plain_files import read_plain
 
 KEY_BYTES = 32
 KEY_ID_BYTES = 4
@@ -209,7 +210,7 @@ class SigningKey:
             SettingsInvalid: The file is missing or isn't a key that `generate` wrote for *purpose*.
         """
         try:
-            name, private = _named_key(path.read_bytes(), f"{purpose} of ".encode())
+            name, private = _named_key(read_plain(path), f"{purpose} of ".encode())
             return cls(name, private)
         except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
             msg = f"The signing key {path} can't be read: {error}."

@@ -53,6 +53,7 @@ from preservation.pipeline.log_keys import kept_key
 from preservation.pipeline.standings import standings
 from preservation.settings import Settings
 from preservation.state import open_database
+from preservation.store.plain_files import read_plain
 from preservation.store.port import ObjectStore
 
 Progress = Callable[[str], None]
@@ -259,7 +260,7 @@ def _pinned(settings: Settings) -> tuple[PublicKey, ...]:
     """The keys that this deployment trusts, outside the archive."""
     path = settings.trust / "log.vkey"
     try:
-        return pinned_keys(path.read_text("utf-8"))
+        return pinned_keys(read_plain(path).decode("utf-8"))
     except (OSError, ValueError) as error:
         raise EvidenceAtRisk(
             f"{path} can't be used: {error}.", remedy="Restore it from its safe copy, then export."

@@ -33,6 +33,7 @@ from preservation.pipeline.leasing import held
 from preservation.pipeline.remembering import require_no_rollback
 from preservation.settings import Settings
 from preservation.state import open_database
+from preservation.store.plain_files import read_plain
 from preservation.store.port import ObjectStore
 
 
@@ -217,7 +218,7 @@ def _first_key(store: ObjectStore) -> PublicKey:
 
 def _pinned(settings: Settings) -> tuple[PublicKey, ...]:
     try:
-        return pinned_keys((settings.trust / "log.vkey").read_text("utf-8"))
+        return pinned_keys(read_plain(settings.trust / "log.vkey").decode("utf-8"))
     except (OSError, ValueError):
         return ()
 

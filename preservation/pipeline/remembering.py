@@ -22,6 +22,7 @@ from preservation.errors import LogBroken, SettingsInvalid
 from preservation.model.canonical import canonical_json
 from preservation.settings import Settings
 from preservation.store.durable import fsync_folder
+from preservation.store.plain_files import read_plain
 
 GROWTH = "log.consistency.jsonl"
 
@@ -34,7 +35,7 @@ BRING_BACK = (
 def remember(settings: Settings, log: CustodyLog, checkpoint: Checkpoint) -> None:
     """Keep a copy of the newest checkpoint outside the archive: it makes a rollback visible."""
     copy, growth = _path(settings), settings.trust / GROWTH
-    if copy.exists() and copy.read_bytes() == checkpoint.body and growth.exists():
+    if copy.exists() and read_plain(copy) == checkpoint.body and growth.exists():
         return
     known, since = _kept_growth(growth)
     _replace(growth, known + b"".join(_growth(log, checkpoint, since=since)))
@@ -54,9 +55,9 @@ def _kept_growth(path: Path) -> tuple[bytes, int]:
     log has all that they say.
     """
     try:
-        lines = path.read_bytes()
+        lines = read_plain(path)
         return lines, int(json.loads(lines.splitlines()[-1])["new_size"])
-    except (FileNotFoundError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError):
         return b"", 0
 
 
@@ -103,7 +104,7 @@ def require_no_rollback(settings: Settings, log: CustodyLog) -> None:
 def _remembered(settings: Settings) -> TreeHead | None:
     path = _path(settings)
     try:
-        head = TreeHead.parse(parse_note(path.read_bytes())[0])
+        head = TreeHead.parse(parse_note(read_plain(path))[0])
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:

@@ -34,6 +34,7 @@ from preservation.model.captures import (
 )
 from preservation.model.vocabulary import Engine, Outcome, Reason, Role
 from preservation.settings import Settings
+from preservation.store.plain_files import read_plain
 
 DESCRIPTION = "description.json"
 """Name of the file in an item's folder that tells what its bitstreams are."""
@@ -122,7 +123,7 @@ def _standing(folder: Path) -> CaptureResult:
 def read_json(path: Path) -> Any:
     """What `write_json` wrote; None if there is nothing."""
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(read_plain(path))
     except FileNotFoundError:
         return None
 

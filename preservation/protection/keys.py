@@ -22,6 +22,7 @@ from preservation.errors import SettingsInvalid
 from preservation.model.canonical import canonical_json, instant
 from preservation.model.digests import sha256_of
 from preservation.store.durable import fsync_folder
+from preservation.store.plain_files import read_plain
 
 _SOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 
@@ -112,7 +113,7 @@ class SourceKeys:
 
     def _read(self, path: Path, source: str) -> SourceKey:
         try:
-            key = SourceKey(source=source, identity=path.read_text("ascii").strip())
+            key = SourceKey(source=source, identity=read_plain(path).decode("ascii").strip())
             key.recipient  # noqa: B018 - a damaged identity must be noticed here
         except (OSError, UnicodeDecodeError, pyrage.IdentityError) as error:
             msg = f"The key of the source {source} can't be read: {path}: {error}."

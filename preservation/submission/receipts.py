@@ -28,6 +28,7 @@ from preservation.errors import SettingsInvalid
 from preservation.model.canonical import canonical_json
 from preservation.model.digests import sha256_of
 from preservation.settings import Settings
+from preservation.store.plain_files import read_plain
 from preservation.submission.agreements import Agreement
 from preservation.submission.judge import Verdict
 from preservation.submission.sources import Source
@@ -113,7 +114,7 @@ def ensure_receipt_key(settings: Settings) -> Ed25519PrivateKey:
     public_pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     if not public_path.exists():
         _write_once(public_path, public_pem, mode=0o644)
-    if public_path.read_bytes() != public_pem:
+    if _public(public_path) != public_pem:
         msg = f"{public_path} isn't the public part of {path}."
         raise SettingsInvalid(
             msg, remedy="Restore the two files that belong together. Nothing was taken."
@@ -203,7 +204,7 @@ def _private_pem(key: Ed25519PrivateKey) -> bytes:
 def _load(path: Path) -> Ed25519PrivateKey:
     remedy = "Restore the key from its backup; receipts were given under it. Nothing was taken."
     try:
-        key = load_pem_private_key(path.read_bytes(), password=None)
+        key = load_pem_private_key(read_plain(path), password=None)
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         msg = f"The receipt key {path} can't be read: {error}."
         raise SettingsInvalid(msg, remedy=remedy) from error
@@ -211,6 +212,15 @@ def _load(path: Path) -> Ed25519PrivateKey:
         msg = f"The receipt key {path} isn't an Ed25519 key."
         raise SettingsInvalid(msg, remedy=remedy)
     return key
+
+
+def _public(path: Path) -> bytes:
+    try:
+        return read_plain(path)
+    except OSError as error:
+        msg = f"{path} can't be read: {error.strerror}."
+        remedy = "Restore it, or remove what lies there: it is made again. Nothing was taken."
+        raise SettingsInvalid(msg, remedy=remedy) from error
 
 
 def _write_once(path: Path, content: bytes, *, mode: int) -> None:

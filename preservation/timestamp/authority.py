@@ -13,6 +13,7 @@ from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
 
 from preservation.errors import SettingsInvalid
 from preservation.settings import AuthoritySettings, Network
+from preservation.store.plain_files import read_plain
 from preservation.timestamp.accepting import Expectation, TokenFacts, check_token, refuse_revoked
 from preservation.timestamp.checks import CLOCK_TOLERANCE
 from preservation.timestamp.distribution import Reach, RevocationData, collect_lists
@@ -161,7 +162,7 @@ def roots_of(authority: AuthoritySettings) -> bytes:
         SettingsInvalid: It can't be read.
     """
     try:
-        return authority.roots.read_bytes()
+        return read_plain(authority.roots)
     except OSError as error:
         msg = (
             f"The trusted roots of {authority.name} can't be read: {authority.roots}: {error.strerror}."

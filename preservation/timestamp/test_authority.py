@@ -24,6 +24,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from preservation import clock
 from preservation.errors import AuthorityUnavailable
 from preservation.settings import AuthoritySettings
+from preservation.store.plain_files import read_plain
 from preservation.timestamp.checks import LARGEST_RESPONSE_BYTES
 from preservation.timestamp.judges import run_openssl
 
@@ -68,7 +69,7 @@ def create_test_authority(folder: Path, roots: Path | None = None) -> AuthorityS
         _create(folder)
     if not roots.exists():
         roots.parent.mkdir(parents=True, exist_ok=True)
-        roots.write_bytes((folder / "root.pem").read_bytes())
+        roots.write_bytes(read_plain(folder / "root.pem"))
     return AuthoritySettings(
         name=roots.stem, url=f"test:{folder.absolute()}", roots=roots, is_test=True
     )

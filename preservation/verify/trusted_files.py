@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+
+from preservation.store.plain_files import open_plain
 
 _LARGEST_BYTES = 1 << 24
 
@@ -18,7 +18,7 @@ def read_trusted(path: Path) -> bytes:
     Raises:
         OSError: It isn't there, isn't a plain file, is too large, or can't be read.
     """
-    with _plain(path) as stream:
+    with open_plain(path) as stream:
         return _within(stream.read(_LARGEST_BYTES + 1), path)
 
 
@@ -28,17 +28,9 @@ def trusted_lines(path: Path) -> Iterator[bytes]:
     Raises:
         OSError: As of `read_trusted`.
     """
-    with _plain(path) as stream:
+    with open_plain(path) as stream:
         while line := stream.readline(_LARGEST_BYTES + 1):
             yield _within(line, path)
-
-
-def _plain(path: Path) -> BinaryIO:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(errno.EINVAL, "Not a plain file", str(path))
-    return os.fdopen(descriptor, "rb")
 
 
 def _within(content: bytes, path: Path) -> bytes:

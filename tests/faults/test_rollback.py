@@ -4,6 +4,7 @@ database restored from a backup.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 
@@ -198,3 +199,50 @@ def test_without_a_backup_an_empty_database_goes_on_under_the_same_archive(home)
 
     assert len(later.seal()["items"]) == 2
     assert not broken(later)
+
+
+def piped(path):
+    """A pipe in the place of *path*, that nobody writes to."""
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("name", ["keys/log.pem", "keys/receipt.pem", "trust/receipt.pub.pem"])
+def test_a_pipe_in_the_place_of_what_is_trusted_is_not_waited_for(home, name):
+    piped(home.settings.home / name)
+
+    with pytest.raises(SettingsInvalid, match=name.rpartition("/")[2]):
+        initialise(home.settings.home)
+
+
+@pytest.mark.parametrize("name", ["log.pem", "log.next.pem", "log.rotating.json", "log.rotations.json"])
+def test_a_rotation_waits_for_no_pipe_among_the_keys(home, name):
+    piped(home.settings.keys / name)
+
+    with pytest.raises((SettingsInvalid, OSError), match="Not a plain file"):
+        rotate_log_key(home.settings)
+
+
+@pytest.mark.parametrize("name", ["log.checkpoint", "witnesses.vkey"])
+def test_nothing_is_sealed_while_a_pipe_lies_where_trusted_things_are_kept(home, name):
+    piped(home.settings.trust / name)
+
+    with pytest.raises(SettingsInvalid, match="Not a plain file"):
+        seal_another(home, "second")
+
+
+@pytest.mark.parametrize("name", ["log.vkey", "log.consistency.jsonl"])
+def test_sealing_waits_for_no_pipe_where_it_keeps_what_the_log_says_as_well(home, name):
+    piped(home.settings.trust / name)
+
+    seal_another(home, "second")
+
+    assert len(list(home.settings.archive.glob("seals/*"))) == 2
+
+
+def test_a_pipe_in_the_place_of_a_sources_key_is_not_waited_for(home):
+    [key] = (home.settings.keys / "sources").glob("*.agekey")
+    piped(key)
+
+    with pytest.raises(SettingsInvalid, match="Not a plain file"):
+        seal_another(home, "second")

@@ -21,6 +21,7 @@ from preservation.model.vocabulary import EventType
 from preservation.pipeline.events import record_event
 from preservation.pipeline.sealing.desk import Desk
 from preservation.settings import Settings, WitnessSettings
+from preservation.store.plain_files import read_plain
 from preservation.witness import cosigned_by, witness_key
 
 
@@ -104,12 +105,12 @@ def pin_witnesses(settings: Settings) -> Path | None:
     """Add the configured witnesses' keys to ``trust/witnesses.vkey``, which verifiers are to have.
 
     Raises:
-        SettingsInvalid: A line there isn't a witness's key.
+        SettingsInvalid: The file can't be read, or a line there isn't a witness's key.
     """
     path = settings.trust / "witnesses.vkey"
     try:
-        known = pinned_witnesses(path.read_text("utf-8")) if path.exists() else ()
-    except ValueError as error:
+        known = pinned_witnesses(read_plain(path).decode("utf-8")) if path.exists() else ()
+    except (OSError, ValueError) as error:
         msg = f"{path} can't be read: {error}."
         raise SettingsInvalid(msg, remedy="Correct it: one witness's verifier key a line.") from error
     missing = [key for key in map(witness_key, settings.witnesses) if key not in known]
