@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyrage
 import pytest
 from sqlalchemy import select
 
+from preservation.errors import SettingsInvalid
 from preservation.pipeline import return_sheet
-from preservation.pipeline.sources import erase_source
+from preservation.pipeline.sources import erase_source, show_protected
 from preservation.state import schema
 from preservation.submission import add_agreement, add_organisation, submit
 from tests.fakes.own_home import WHO, OwnHome
@@ -79,3 +81,36 @@ def test_a_file_that_waits_for_its_seal_is_not_named_after_the_erasure(own, tmp_
     assert NAME not in str(rows["items"])
     with own.database.connect() as connection:
         assert NAME not in str(connection.execute(select(schema.item)).all())
+
+
+def test_a_lost_key_is_asked_for_and_no_other_takes_its_place(own, tmp_path):
+    [path] = (own.settings.keys / "sources").glob("*.agekey")
+    kept = path.rename(tmp_path / "kept")
+    own.submit(str(written(tmp_path / "more.csv", "url,source\nno link either,Um Ahmad\n")))
+
+    with pytest.raises(SettingsInvalid, match="is gone, and was never erased"):
+        worked_off(own)
+    assert not path.exists()
+
+    kept.rename(path)
+    assert len({row["recipient"] for row in worked_off(own)["protected"]}) == 1
+
+
+def test_a_key_that_a_person_put_in_a_lost_ones_place_goes_on(own, tmp_path):
+    [path] = (own.settings.keys / "sources").glob("*.agekey")
+    path.write_text(f"{pyrage.x25519.Identity.generate()}\n")
+    own.submit(str(written(tmp_path / "more.csv", "url,source\nno link either,Um Ahmad\n")))
+
+    old, new = [row["submission_id"] for row in worked_off(own)["submissions"]]
+
+    [lost] = show_protected(own.settings, old, reason="court")["values"]
+    [found] = show_protected(own.settings, new, reason="court")["values"]
+    assert lost["absence"] == "key-missing"
+    assert "value_base64" in found
+
+
+def test_after_an_erasure_a_source_gets_another_key(own, tmp_path):
+    erase_source(own.settings, WHO, authority="decision 1")
+    own.submit(str(written(tmp_path / "more.csv", "url,source\nno link either,Um Ahmad\n")))
+
+    assert len({row["recipient"] for row in worked_off(own)["protected"]}) == 2

@@ -89,7 +89,7 @@ def _build(settings: Settings, database: Database, batch: Any, folder: Path) -> 
     (folder / "warc").mkdir(parents=True)
     (folder / "manifest").mkdir()
     packer = Packer(folder / "warc", f"{prefix}/warc")
-    protector = Protector(settings, folder / "protected")
+    protector = Protector(settings, database, folder / "protected")
     contents = _Contents(batch)
     with reading(database).connect() as connection:
         contents.read(connection, _Sources(settings, packer, protector))
