@@ -82,6 +82,13 @@ def covered(store: ObjectStore, batch_ids: Sequence[str]) -> list[Coverage]:
     return chain
 
 
+def damaged_coverage(store: ObjectStore) -> list[str]:
+    """Keys of documents that aren't what their names tell: what they covered isn't told any more."""
+    names = (key.removeprefix(_COVERAGE_PREFIX) for key in store.keys(_COVERAGE_PREFIX))
+    keys = sorted(f"{_COVERAGE_PREFIX}{name}" for name in names if _NAME.fullmatch(name))
+    return [key for key in keys if _coverage(store, key) is None]
+
+
 def part_keys(chain: Iterable[Coverage], table: Table) -> list[str]:
     """Keys of the files with the rows of *table*, `compared` or `edges`, in their order."""
     return [key for key in (each.key_of(table) for each in chain) if key is not None]

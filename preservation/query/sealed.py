@@ -9,6 +9,7 @@ from typing import Any
 from preservation.errors import BadInput, EvidenceAtRisk
 from preservation.manifest import (
     covered,
+    damaged_coverage,
     digest_in,
     newest_derived,
     newest_seals,
@@ -52,6 +53,24 @@ def _derived_keys(store: ObjectStore, batch_ids: list[str]) -> dict[str, list[st
         **{table.name: part_keys(chain, table) for table in (COMPARED, EDGES)},
         **{name: [] if key is None else [key] for name, key in whole.items()},
     }
+
+
+def require_compared(archive: ReadCopies) -> None:
+    """Make sure that no damage keeps back rows of `compared` and `edges`.
+
+    Raises:
+        EvidenceAtRisk: It does: less is covered than is sealed, and a document of it is damaged.
+    """
+    store = archive.store
+    damaged = damaged_coverage(store)
+    if not damaged:
+        return
+    batch_ids = [str(seal["batch_id"]) for seal in newest_seals(store)]
+    if sum(len(each.batches) for each in covered(store, batch_ids)) < len(batch_ids):
+        raise EvidenceAtRisk(
+            f"{damaged[0]} is damaged: it says which batches are compared.",
+            remedy="No evidence is. Delete it and run 'preserve cluster update': it is made again.",
+        )
 
 
 def _digests(seals: Iterable[dict[str, Any]]) -> dict[str, str]:

@@ -11,8 +11,8 @@ import duckdb
 
 from preservation.errors import EvidenceAtRisk
 from preservation.manifest import open_files, require_known
-from preservation.model.tables import TABLES
-from preservation.query.sealed import sealed_files
+from preservation.model.tables import COMPARED, EDGES, TABLES
+from preservation.query.sealed import require_compared, sealed_files
 from preservation.store.read_copies import ReadCopies
 
 _SETTINGS = (
@@ -39,7 +39,8 @@ def open_views(archive: ReadCopies, sql: str | None = None) -> duckdb.DuckDBPyCo
     Raises:
         BadInput: There is no archive.
         ArchiveTooNew: A newer version of this software sealed some of it.
-        EvidenceAtRisk: A seal can't be read, or a file that it names is gone or damaged.
+        EvidenceAtRisk: A seal can't be read, or a file that it names is gone or damaged; or what
+            tells the files of a table that is asked for.
     """
     files = sealed_files(archive)
     connection = duckdb.connect(":memory:")
@@ -52,7 +53,10 @@ def open_views(archive: ReadCopies, sql: str | None = None) -> duckdb.DuckDBPyCo
         msg = f"A sealed manifest file can't be opened: {error}."
         remedy = "Run 'preserve verify' to see what else is missing."
         raise EvidenceAtRisk(msg, remedy=remedy) from error
-    for name in _read_by(connection, sql):
+    asked = _read_by(connection, sql)
+    if asked & {COMPARED.name, EDGES.name}:
+        require_compared(archive)
+    for name in asked:
         require_known(views[name], TABLES[name])
     for name, view in views.items():
         connection.register(name, view)

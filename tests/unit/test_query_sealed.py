@@ -145,6 +145,20 @@ def test_a_damaged_derived_file_is_not_called_sealed(archive, table):
     assert "makes it again" in found.value.remedy
 
 
+@pytest.mark.parametrize("table", ["compared", "edges"])
+@pytest.mark.parametrize("content", [b"", b"{}", None], ids=["emptied", "another", "shorter"])
+def test_a_damaged_document_of_what_is_compared_is_named(archive, table, content):
+    archive.batch("b1", items("i1"))
+    archive.edges(["b1"], [row_of(EDGES, signal="picture")])
+    [path] = (archive.root / "derived/coverage").glob("*.json")
+    path.write_bytes(path.read_bytes()[:-9] if content is None else content)
+
+    with pytest.raises(EvidenceAtRisk, match=f"{path.name} is damaged"):
+        run(on_disk(archive.root), f"SELECT * FROM {table}")
+
+    assert run(on_disk(archive.root), "SELECT item_id FROM items").rows == [("i1",)]
+
+
 def test_a_damaged_sealed_file_is_not_answered_from(archive):
     archive.batch("b1", items("i1"))
     path = archive.root / "batches/2026/01/b1/manifest/items.parquet"
