@@ -132,7 +132,7 @@ def _finish(
 ) -> RotationDone:
     """Everything after the mark; each step is done once, however often this runs."""
     keys, mark = settings.keys, settings.keys / "log.rotating.json"
-    since = int(spool.read_json(mark)["since"])
+    since = _since(mark)
     current, following = keys / "log.pem", keys / "log.next.pem"
     if following.exists():
         old, new = SigningKey.load(current), SigningKey.load(following)
@@ -164,6 +164,16 @@ def _finish(
         new_public_key=str(rotation.new),
         trust=settings.trust / "log.vkey",
     )
+
+
+def _since(mark: Path) -> int:
+    try:
+        return int(spool.read_json(mark)["since"])
+    except (ValueError, LookupError, TypeError) as error:
+        msg = f"{mark} can't be read: it says where the rotation began that is under way."
+        raise SettingsInvalid(
+            msg, remedy="Nothing was written. Restore keys/ from its safe copy."
+        ) from error
 
 
 def rotations_of(log: CustodyLog, start: int = 0, end: int | None = None) -> list[Rotation]:
@@ -234,13 +244,19 @@ def _draft(old: SigningKey, new: SigningKey) -> EntryDraft:
 
 
 def _noted(keys: Path) -> list[Rotation] | None:
-    document = spool.read_json(keys / "log.rotations.json")
-    if document is None:
+    """The rotations as noted; None if they aren't, or can't be read: the log has them as well."""
+    try:
+        document = spool.read_json(keys / "log.rotations.json")
+        return (
+            None
+            if document is None
+            else [
+                Rotation(index=r["index"], old=PublicKey.parse(r["old"]), new=PublicKey.parse(r["new"]))
+                for r in document
+            ]
+        )
+    except (ValueError, LookupError, TypeError):
         return None
-    return [
-        Rotation(index=r["index"], old=PublicKey.parse(r["old"]), new=PublicKey.parse(r["new"]))
-        for r in document
-    ]
 
 
 def _note(keys: Path, rotations: Iterable[Rotation]) -> None:

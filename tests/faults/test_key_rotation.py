@@ -173,3 +173,21 @@ def test_no_key_is_rotated_while_somebody_seals(home):
         rotate_log_key(deployment)
 
     assert rotations_of(_log(home)) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff", b"[1]", b"7"])
+def test_a_damaged_note_of_rotations_is_made_again(home, content):
+    rotate_log_key(settings.load(home))
+    (home / "keys/log.rotations.json").write_bytes(content)
+
+    rotate_log_key(settings.load(home))
+
+    assert len(_chain(home).rotations) == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff", b"[]", b"7"])
+def test_a_damaged_mark_of_a_rotation_is_named(home, content):
+    (home / "keys/log.rotating.json").write_bytes(content)
+
+    with pytest.raises(SettingsInvalid, match=r"log\.rotating\.json can't be read"):
+        rotate_log_key(settings.load(home))
