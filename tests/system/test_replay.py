@@ -210,7 +210,7 @@ def test_it_ends_when_it_is_asked_to_and_leaves_nothing(ending, serving):
 
     program.send_signal(ending)
 
-    assert program.wait(timeout=20) == 0
+    assert program.wait(timeout=120) == 0
     assert not profile.exists()
 
 
