@@ -4,6 +4,7 @@
     work/captures/<item_id>/<attempt>/capture.warc.gz and blobs
     work/captures/<item_id>/<attempt>/result.json     last: the attempt's commit point
     work/captures/<item_id>/description.json          when the item is characterised
+    work/captures/<item_id>/begun-<capture_id>/       an attempt that was killed before it began
 
     work/captures/<item_id>/<attempt>/torn-<id>/  what an interrupted attempt had recorded
     work/captures/<item_id>/<attempt>/made-<id>/  what was made of the capture after it
@@ -51,9 +52,13 @@ def attempt_folder(settings: Settings, item_id: str, attempt_number: int) -> Pat
 
 
 def begin_attempt(folder: Path, *, capture_id: str, started_at: datetime) -> None:
-    """Leave word that an attempt begins in *folder*, which must be new."""
-    folder.mkdir(parents=True)
-    write_json(folder / "started.json", {"capture_id": capture_id, "started_at": instant(started_at)})
+    """Leave word that an attempt begins in *folder*, which must be new: there are both or neither."""
+    begun = folder.with_name(f"begun-{capture_id}")
+    begun.mkdir(parents=True)
+    write_json(begun / "started.json", {"capture_id": capture_id, "started_at": instant(started_at)})
+    # Earlier releases made the folder first, and may have been killed before they left word.
+    (folder / "started.json.part").unlink(missing_ok=True)
+    begun.rename(folder)  # an empty folder makes way, a full one doesn't
 
 
 def started_of(folder: Path) -> tuple[str, datetime] | None:

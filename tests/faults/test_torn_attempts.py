@@ -139,3 +139,44 @@ def test_an_attempt_that_another_worker_committed_first_stands(tmp_path):
         "result.json",
         "started.json",
     ]
+
+
+@pytest.mark.parametrize("left", [(), ("started.json.part",)])
+def test_an_attempt_begins_where_one_was_killed_before_it_left_word(left, tmp_path):
+    from preservation import clock
+
+    folder = tmp_path / "item" / "1"
+    folder.mkdir(parents=True)
+    for name in left:
+        (folder / name).write_bytes(b"{")
+    began = clock.now()
+
+    spool.begin_attempt(folder, capture_id="c", started_at=began)
+
+    assert spool.started_of(folder) == ("c", began)
+    assert [path.name for path in folder.iterdir()] == ["started.json"]
+    with pytest.raises(OSError, match="not empty"):
+        spool.begin_attempt(folder, capture_id="d", started_at=began)
+    assert spool.started_of(folder) == ("c", began)
+
+
+def test_an_attempt_that_is_killed_as_it_begins_has_not_begun(tmp_path, monkeypatch):
+    from preservation import clock
+
+    folder = tmp_path / "item" / "1"
+    with monkeypatch.context() as killed:
+        killed.setattr(spool, "write_json", _killed)
+        with pytest.raises(_Killed):
+            spool.begin_attempt(folder, capture_id="c", started_at=clock.now())
+
+    assert not folder.exists()
+    spool.begin_attempt(folder, capture_id="d", started_at=clock.now())
+    assert spool.started_of(folder)[0] == "d"
+
+
+class _Killed(BaseException):
+    """What no code catches."""
+
+
+def _killed(*_):
+    raise _Killed
