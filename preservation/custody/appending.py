@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import io
+from binascii import hexlify
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from preservation import clock
 from preservation.custody.entries import ENTRY_VERSION, Entry, EntryDraft, event_key_in
 from preservation.custody.merkle import leaf_hash
 from preservation.custody.segments import Segments, log_broken
 from preservation.errors import LogBroken
-from preservation.model.canonical import as_written, instant, is_written_alike, written_in_order
+from preservation.model.canonical import canonical_json, scalar_json
 
 CLOCK_TOLERANCE = timedelta(seconds=300)
 """How far our clock may differ from the log's last entry, or from a time-stamping authority."""
+
+
+_LINE = (
+    b'{"agent":%b,"at":%b,"body":%b,"event_at":%b,"event_key":%b,"event_type":%b,"index":%d,'
+    b'"item":%b,"previous_leaf_hash":%b,"salt":"%b","version":%d}'
+)
+"""What `Entry.line` gives, put together from members that are canonical JSON already."""
+
+_often = lru_cache(256)(canonical_json)
+"""Of agents, types and moments, which many entries share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +70,7 @@ class Appending:
         _refuse_clock_behind(tail.last, self._now)
         self._latest_event = self._now + CLOCK_TOLERANCE
         self._tail = tail
-        self._at = instant(self._now)
+        self._at = canonical_json(self._now)
         self._lines = io.BytesIO()
         self._bodies: dict[str, EntryDraft] = {}
         """Drafts whose body speaks of its place."""
@@ -76,7 +88,7 @@ class Appending:
             TypeError, ValueError: One has no canonical form.
         """
         count, index, known = 0, self._tail.size, self._tail.known
-        previous = self._tail.last.leaf_hash.hex() if self._tail.last else None
+        previous = _quoted(self._tail.last.leaf_hash) if self._tail.last else b"null"
         write, salts = self._lines.write, clock.new_salts()
         for draft in drafts:
             count += 1
@@ -86,12 +98,12 @@ class Appending:
                 continue
             line = self._line(draft, index, previous, next(salts))
             write(line + b"\n")
-            previous = leaf_hash(line).hex()
+            previous = _quoted(leaf_hash(line))
             placed[key] = index
             index += 1
         return count
 
-    def _line(self, draft: EntryDraft, index: int, previous: str | None, salt: str) -> bytes:
+    def _line(self, draft: EntryDraft, index: int, previous: bytes, salt: bytes) -> bytes:
         """What `Entry.line` gives for *draft* in its place."""
         moment = draft.event_at
         if moment > self._latest_event:
@@ -103,26 +115,29 @@ class Appending:
         if body is None:
             self._bodies[draft.event_key] = draft
             body = draft.body_json_at(index)
-        members: dict[str, object] = {
-            "agent": draft.agent,
-            "at": self._at,
-            "body": as_written(body),
-            "event_at": moment if is_written_alike(moment) else instant(moment),
-            "event_key": draft.event_key,
-            "event_type": draft.event_type,
-            "index": index,
-            "item": draft.item_id,
-            "previous_leaf_hash": previous,
-            "salt": salt,
-            "version": ENTRY_VERSION,
-        }
-        return written_in_order(members)
+        return _LINE % (
+            _often(draft.agent),
+            self._at,
+            body,
+            _often(moment),
+            scalar_json(draft.event_key),
+            _often(draft.event_type),
+            index,
+            scalar_json(draft.item_id),
+            previous,
+            salt,
+            ENTRY_VERSION,
+        )
 
     def drafts(self) -> Iterator[EntryDraft]:
         """What was added, to be given other places."""
         for line in io.BytesIO(self.content):
             draft = Entry.parse(line[:-1]).draft
             yield self._bodies.get(draft.event_key, draft)
+
+
+def _quoted(digest: bytes) -> bytes:
+    return b'"%b"' % hexlify(digest)
 
 
 def _refuse_clock_behind(last: Entry | None, now: datetime) -> None:

@@ -12,8 +12,7 @@ import rfc8785
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 _LEAVES = frozenset({str, int, bool, type(None)})
-_IN_ORDER = orjson.OPT_STRICT_INTEGER | orjson.OPT_UTC_Z
-_OPTIONS = orjson.OPT_SORT_KEYS | _IN_ORDER
+_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER | orjson.OPT_UTC_Z
 
 # RFC 8785 3.2.3 sorts keys by UTF-16 code units, orjson by UTF-8. The two orders differ only where a
 # character beyond U+FFFF (four bytes, the first from F0 on) meets one of U+E000 to U+FFFF (EE or EF).
@@ -65,20 +64,14 @@ def written(plain: object) -> bytes | None:
     return None
 
 
-def as_written(content: bytes) -> object:
-    """A member of what `written_in_order` takes that is canonical JSON already."""
-    return orjson.Fragment(content)
-
-
-def written_in_order(members: Mapping[str, object]) -> bytes:
-    """Canonical JSON of *members*, whose names are ASCII and sorted; each value is a scalar or
-    `as_written`.
+def scalar_json(value: str | int | None) -> bytes:
+    """`canonical_json` of a scalar alone, without looking for anything else.
 
     Raises:
         ValueError: Half a surrogate pair, or an integer beyond 2^53.
     """
     try:
-        return orjson.dumps(members, option=_IN_ORDER)
+        return orjson.dumps(value, option=_OPTIONS)
     except orjson.JSONEncodeError as error:
         raise ValueError(str(error)) from error
 

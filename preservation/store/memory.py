@@ -45,7 +45,7 @@ class MemoryStore:
     def claim(self, key: str, content: bytes) -> bool:
         """See `ObjectStore.claim`."""
         # One step, and an object of this call's own: two threads can't both find it absent.
-        mine = bytes(bytearray(content))
+        mine = memoryview(content).tobytes()
         return self._objects.setdefault(checked_key(key), mine) is mine
 
     def read(self, key: str) -> bytes:

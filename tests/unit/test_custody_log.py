@@ -7,7 +7,7 @@ import hashlib
 import json
 import stat
 import subprocess
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
@@ -47,6 +47,27 @@ def key(tmp_path) -> SigningKey:
 @pytest.fixture
 def log() -> CustodyLog:
     return CustodyLog(MemoryStore(), ORIGIN)
+
+
+@pytest.mark.parametrize(
+    "text", ['"\\', "\n\x00\x1f", "%b %d %(x)s", "\u202e\U0001f5dd\uf8ff", "", "{}"]
+)
+@pytest.mark.parametrize("member", ["event_key", "event_type", "agent", "item_id"])
+def test_what_is_appended_is_the_entry_s_own_line(log, member, text):
+    on_the_second = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone(timedelta(hours=3)))
+    log.append([_draft("a"), _draft("b", **{"event_at": on_the_second, member: text})], since=0)
+
+    lines = log._store.read(segment_key(0)).split(b"\n")
+
+    assert lines == [*(entry.line for entry in log.entries(0, 2)), b""]
+
+
+@pytest.mark.parametrize("member", ["event_key", "event_type", "agent", "item_id"])
+def test_half_a_character_is_refused_and_nothing_is_logged(log, member):
+    with pytest.raises(ValueError, match="UTF-8"):
+        log.append([_draft("a"), _draft("b", **{member: "\ud800"})], since=0)
+
+    assert log.size() == 0
 
 
 def test_each_entry_names_the_hash_of_the_one_before(log):
