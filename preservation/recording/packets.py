@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import struct
 from dataclasses import dataclass
-from enum import IntFlag
 from functools import lru_cache
 
 from preservation.recording.model import Side
@@ -26,8 +25,8 @@ _SYN_OPTIONS = bytes.fromhex("0204ffa0 01 03030e")
 """Largest segment 65,440; windows count 2^14 bytes, so that no window is ever full (RFC 7323 2.2)."""
 
 
-class Flags(IntFlag):
-    """TCP control bits (RFC 9293 3.1)."""
+class Flags:
+    """TCP control bits (RFC 9293 3.1); plain numbers, for every packet is asked for them."""
 
     FIN = 1
     SYN = 2
@@ -40,7 +39,7 @@ class Flags(IntFlag):
 class Segment:
     """One TCP segment of a synthetic packet."""
 
-    flags: Flags
+    flags: int
     sequence: int
     acknowledged: int
     payload: bytes = b""
@@ -99,7 +98,7 @@ def parse_packet(packet: bytes, side: Side) -> tuple[Route, Segment]:
     number = (int(client) - int(_base(client)) - 1) * _PORTS + client_port - _FIRST_PORT
     sequence, acknowledged, offset, flags = struct.unpack_from("!IIBB", content, 4)
     payload = content[(offset >> 4) * 4 :]
-    return Route(number, server, port), Segment(Flags(flags & 31), sequence, acknowledged, payload)
+    return Route(number, server, port), Segment(flags & 31, sequence, acknowledged, payload)
 
 
 @lru_cache(1024)

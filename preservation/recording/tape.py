@@ -103,7 +103,7 @@ class Tape:
             self._write(reel, side, Flags.ACK, comment=CUT_MARK)
 
     def _write(
-        self, reel: _Reel, side: Side, flags: Flags, payload: bytes = b"", *, comment: str = ""
+        self, reel: _Reel, side: Side, flags: int, payload: bytes = b"", *, comment: str = ""
     ) -> None:
         acknowledged = reel.sent[side.other] if flags & Flags.ACK else 0
         segment = Segment(flags, reel.sent[side], acknowledged, payload)
