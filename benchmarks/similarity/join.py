@@ -4,8 +4,8 @@ faiss's IndexBinaryFlat measures every pair with the processor's own instruction
 large holdings is measured on a share of the queries and multiplied, for it is linear in them; both
 answers are compared on that share, pair by pair. CPU seconds of one process, one thread each.
 
-Seen: 10,000 into 10 million 1/23 of faiss's CPU, all pairs of 100,000 1/43, one million all pairs
-5.2 CPU seconds; peak 300 MB.
+Seen beside other work on the machine: 10,000 into 10 million 1/44 of faiss's CPU, all pairs of 100,000
+1/39, one million all pairs 8.9 CPU seconds; peak 300 MB. Alone one million took 5.2.
 
     .venv/bin/python benchmarks/similarity/join.py [--holding 10000000]
 """

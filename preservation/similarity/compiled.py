@@ -14,10 +14,10 @@ import numba
 import numpy as np
 from numba.core import types
 from numba.extending import intrinsic
+from numpy.typing import NDArray
 
 from preservation.similarity.hashes import Hashes
 from preservation.similarity.join import (
-    BAND_VALUES,
     BANDS,
     Candidates,
     band_values,
@@ -70,22 +70,22 @@ class _Block:
     def __init__(self, hashes: Hashes, radius_bits: int) -> None:
         self._hashes = hashes
         self._radius_bits = radius_bits
-        self._starts = np.empty((BANDS, BAND_VALUES + 1), dtype=np.int32)
-        members, count = [], 0
+        self._buckets: list[tuple[NDArray[np.int32], NDArray[np.uint16]]] = []
+        """Of each band: where the members under each value begin; the members."""
         for band, values in enumerate(band_values(hashes).T):
             neighbours = neighbours_of(band, radius_bits)
             starts, places = by_value((values[:, None] ^ neighbours).reshape(-1))
-            self._starts[band] = starts + count
-            members.append((places // len(neighbours)).astype(np.uint16))
-            count += len(places)
-        self._members = np.concatenate(members)
+            members = (places // len(neighbours)).astype(np.uint16)
+            self._buckets.append((starts.astype(np.int32), members))
 
     def against(self, others: Hashes) -> Candidates:
-        """The pairs of a hash of this block and one of *others*."""
-        facts = (others, self._starts, self._members, self._hashes, self._radius_bits)
-        return (
-            (left, right) for right, left in _filled(_looked_up, facts, most_at_once=len(self._hashes))
-        )
+        """The pairs of a hash of this block and one of *others*; band by band, for what is looked up in
+        one band stays in the processor's cache.
+        """
+        for band, (starts, members) in enumerate(self._buckets):
+            facts = (others, starts, members, self._hashes, band, self._radius_bits)
+            for right, left in _filled(_looked_up, facts, most_at_once=len(self._hashes)):
+                yield left, right
 
 
 Kernel = Callable[..., tuple[int, int]]
@@ -138,23 +138,25 @@ def _look_up(  # noqa: PLR0913, PLR0917 - a kernel takes its arrays one by one
     starts: Any,
     members: Any,
     indexed: Any,
+    band: int,
     radius_bits: int,
     start: int,
     left: Any,
     right: Any,
 ) -> tuple[int, int]:
-    """Pairs of *others* (left) and *indexed* (right), from position *start* of the former on."""
+    """Pairs of *others* (left) and *indexed* (right) that *band* is the first to show, from position
+    *start* of the former on.
+    """
     found = 0
     for place in range(start, len(others)):
         if found + len(indexed) > len(left):
             return place, found
-        for band in range(BANDS):
-            value = (others[place, band >> 2] >> np.uint64(16 * (band & 3))) & np.uint64(0xFFFF)
-            for at in range(starts[band, value], starts[band, value + np.uint64(1)]):
-                member = members[at]
-                if is_pair(others[place], indexed[member], band, radius_bits):
-                    left[found], right[found] = place, member
-                    found += 1
+        value = (others[place, band >> 2] >> np.uint64(16 * (band & 3))) & np.uint64(0xFFFF)
+        for at in range(starts[value], starts[value + np.uint64(1)]):
+            member = members[at]
+            if is_pair(others[place], indexed[member], band, radius_bits):
+                left[found], right[found] = place, member
+                found += 1
     return len(others), found
 
 
