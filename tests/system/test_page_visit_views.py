@@ -185,6 +185,24 @@ def test_the_picture_of_a_wide_page_begins_where_its_reader_begins(style, site, 
         assert picture.getpixel((picture.width - 30, 30))[:3] == (17, 34, 51)
 
 
+@pytest.mark.parametrize("direction", ["ltr", "rtl"])
+@pytest.mark.parametrize("height_px", [20, 1024, 1025])
+def test_what_stands_at_the_edges_of_a_page_stands_in_its_picture(direction, height_px, site, visit):
+    mark = "position: absolute; width: 20px; height: 20px; background: "
+    page = (
+        f"<!doctype html><html dir={direction}>"
+        f"<body style='margin: 0; height: {height_px}px; position: relative'>"
+        f"<p style='{mark} #f00; margin: 0; top: 0; left: 0'><p style='{mark} #00f; margin: 0; bottom: 0; right: 0'>"
+    )
+
+    seen = visit(site.page(f"/edges-{direction}-{height_px}", page))
+
+    with Image.open(seen.views["screenshot"]) as picture:
+        drawn = picture.convert("RGB")
+    assert drawn.size == (1280, max(1024, height_px))
+    assert [drawn.getpixel(at) for at in ((5, 5), (1275, height_px - 5))] == [(255, 0, 0), (0, 0, 255)]
+
+
 @pytest.mark.parametrize("begun", ["", "<", "<!doctype html><html><head><title>Ti"])
 def test_of_a_document_that_breaks_off_before_its_body_no_picture_is_waited_for(begun, visit):
     head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 5000\r\n\r\n"
