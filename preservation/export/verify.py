@@ -2008,6 +2008,10 @@ def judge_token(
     if answer is None:
         case.gap("no-openssl", "openssl", "the openssl program", "it can't be run here")
         return None
+    if b"Verification: " not in answer.stdout:
+        # It was killed, is broken, or is another program of this name that doesn't know -attime.
+        case.gap("no-openssl", name, "a verdict by OpenSSL, 1.1.1 or newer", reason(answer))
+        return None
     if answer.returncode != 0 or b"Verification: OK" not in answer.stdout:
         raise ValueError(f"openssl refuses it: {reason(answer)}")
     digest = hashlib.sha256(response).hexdigest()
@@ -2020,17 +2024,33 @@ def judge_token(
 
 def pinned_roots(case: Case, authority: str) -> bytes:
     """The root certificates that are pinned for this authority; empty, reported, if there are none."""
-    expected, seen = f"certificates in {authority}.pem in the trust folder", "none in it"
+    expected = f"certificates in {authority}.pem in the trust folder"
     try:
-        roots = read_small(case.trust / f"{authority}.pem", LARGEST_CERTIFICATES)
+        roots = certificates_in(read_small(case.trust / f"{authority}.pem", LARGEST_CERTIFICATES))
     except FileNotFoundError:
         roots, seen = b"", "no such file"
     except DAMAGE as error:
         roots, seen = b"", str(error)
-    if b"-----BEGIN " in roots:
-        return roots
-    case.gap("no-trusted-roots", authority, expected, seen)
-    return b""
+    else:
+        seen = "none in it"
+    if not roots:
+        case.gap("no-trusted-roots", authority, expected, seen)
+    return roots
+
+
+def certificates_in(text: bytes) -> bytes:
+    """The certificates in PEM, and nothing else; ValueError if one can't be read, for then openssl
+    would read none of them, and refuse what they vouch for.
+    """
+    blocks = [(match[1], unwrapped(match[0])) for match in PINNED_CERTIFICATE.finditer(text)]
+    require(len(blocks) == text.count(b"CERTIFICATE-----") / 2, "a certificate is cut short")
+    for _, content in blocks:
+        # What openssl trusts for some uses alone has more behind it.
+        read_certificate(first_element(content))
+    return b"".join(
+        b"-----BEGIN %s-----\n%s-----END %s-----\n" % (kind, base64.encodebytes(content), kind)
+        for kind, content in blocks
+    )
 
 
 class Certificate(NamedTuple):
@@ -3330,6 +3350,9 @@ def read_certificate(element: Der) -> Certificate:
 
 
 PEM_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----")
+PINNED_CERTIFICATE = re.compile(
+    rb"-----BEGIN ((?:X509 |TRUSTED )?CERTIFICATE)-----[^-]+-----END \1-----"
+)
 PEM_LIST = re.compile(rb"-----BEGIN X509 CRL-----[^-]+-----END X509 CRL-----")
 
 

@@ -247,6 +247,47 @@ def test_what_can_not_be_read_in_the_trust_folder_refutes_nothing(bag, trust, na
     assert {"no-trusted-roots", "trust-unreadable"} & {f.rule for f in case.findings.values()}
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda pem: pem[: len(pem) // 2],
+        lambda pem: pem + pem[: len(pem) // 2],
+        lambda pem: pem + b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        lambda pem: pem.replace(b"CERTIFICATE", b"PRIVATE KEY"),
+        lambda pem: b"\x30\x00",
+    ],
+    ids=["half", "one-and-a-half", "garbage-behind-it", "a-key", "der"],
+)
+def test_roots_that_can_not_be_read_refute_no_token(bag, trust, damage):
+    roots = trust / "test-authority.pem"
+    roots.write_bytes(damage(roots.read_bytes()))
+    case = verify.Case(trust, bag=bag)
+
+    verify.verify_bag(case)
+
+    assert (case.exit_code, case.severities["gap", "no-trusted-roots"]) == (4, 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda pem: b"\xef\xbb\xbfIts root:\r\n" + pem.replace(b"\n", b"\r\n"),
+        lambda pem: pem.replace(b"-----BEGIN", b"  -----BEGIN").replace(b"\n", b"\n  "),
+        lambda pem: pem.replace(b"CERTIFICATE", b"TRUSTED CERTIFICATE"),
+        lambda pem: pem + pem,
+    ],
+    ids=["windows", "indented", "openssl-s-own", "twice"],
+)
+def test_roots_are_read_however_they_are_written(bag, trust, change):
+    roots = trust / "test-authority.pem"
+    roots.write_bytes(change(roots.read_bytes()))
+    case = verify.Case(trust, bag=bag)
+
+    verify.verify_bag(case)
+
+    assert case.exit_code == 0
+
+
 def test_a_revocation_list_that_is_not_in_pem_is_not_passed_over(bag, trust):
     (trust / "test-authority.crl.pem").write_bytes(b"\x30\x00")
     case = verify.Case(trust, bag=bag)

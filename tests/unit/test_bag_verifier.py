@@ -9,6 +9,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -169,6 +170,29 @@ def test_without_openssl_the_gap_is_named(bag, trust, tmp_path):
 
     assert done.returncode == 4
     assert "no-openssl" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        'if [ "$1" = ts ]; then echo "ts: unknown option -attime" >&2; exit 1; fi; exec REAL "$@"',
+        'echo "openssl: error while loading shared libraries: libssl.so.3" >&2; exit 127',
+        "kill -9 $$",
+        "exit 0",
+    ],
+    ids=["another-program", "broken", "killed", "silent"],
+)
+def test_an_openssl_that_gives_no_verdict_refutes_nothing(bag, trust, tmp_path, script):
+    program = tmp_path / "openssl"
+    program.write_text("#!/bin/sh\n" + script.replace("REAL", shutil.which("openssl")) + "\n")
+    program.chmod(0o755)
+
+    path = os.pathsep.join([str(tmp_path), os.environ["PATH"]])
+    done = _run(bag, "--trust", trust, "--json", env=os.environ | {"PATH": path})
+
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["verdict"]) == (4, "incomplete")
+    assert "no-openssl" in {finding["rule"] for finding in told["findings"]}
 
 
 def test_without_a_place_for_openssl_s_files_the_gap_is_named(bag, trust, tmp_path):
