@@ -13,6 +13,7 @@ PreservationError
 ├── Unavailable            RETRY   exit 4   the world may change
 │   ├── StoreUnavailable
 │   ├── AuthorityUnavailable
+│   ├── TokenUnjudged
 │   └── StateUnavailable
 └── EvidenceAtRisk         STOP    exit 1   going on would harm: a person looks
     ├── StoreConflict
@@ -149,6 +150,10 @@ class LogBroken(EvidenceAtRisk):
 
 class RecordingUnreadable(EvidenceAtRisk):
     """The file isn't a recording of the wire, or contradicts itself; the message names the place."""
+
+
+class TokenUnjudged(Unavailable):
+    """openssl gave no verdict about a time-stamp token; nothing is wrong with the evidence."""
 
 
 class TokenRejected(EvidenceAtRisk):

@@ -16,7 +16,7 @@ from sqlalchemy import update
 
 from preservation import clock
 from preservation.custody import CustodyLog
-from preservation.errors import AuthorityUnavailable, TokenRejected
+from preservation.errors import AuthorityUnavailable, TokenRejected, TokenUnjudged
 from preservation.model.vocabulary import EventType
 from preservation.pipeline.archive import open_archive
 from preservation.pipeline.held_stamps import HeldStamp, expiring, list_timestamps
@@ -93,7 +93,7 @@ def _trial(settings: Settings, authority: AuthoritySettings, note: bytes) -> Acc
     terms = Terms(allow_networks=settings.allow_networks)
     try:
         return stamp(authority, note, at=clock.now(), terms=terms)
-    except (AuthorityUnavailable, TokenRejected):
+    except (AuthorityUnavailable, TokenRejected, TokenUnjudged):
         return None
 
 

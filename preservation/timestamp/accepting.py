@@ -70,6 +70,7 @@ def check_token(
     Raises:
         TokenRejected: A rule doesn't hold; the message names authority and rule.
         ProgramMissing: openssl isn't installed.
+        TokenUnjudged: openssl gave no verdict.
     """
     name = expectation.authority
     roots = _judge(name, "trusted-roots", lambda: read_roots(roots_pem))
@@ -85,7 +86,7 @@ def check_token(
     refused = _judge(name, "well-formed", lambda: first_refusal(evidence))
     if refused is not None:
         raise rejection(name, *refused)
-    _outside_judges(name, evidence, roots, roots_pem)
+    _outside_judges(name, evidence, roots)
     facts = _facts(parsed, roots)
     if not facts.links and parsed.signing_certificate not in roots:
         raise rejection(name, "certificate-path", "no path of certificates leads to a trusted root")
@@ -118,13 +119,11 @@ def rejection(authority: str, rule: str, seen: str) -> TokenRejected:
     return TokenRejected(msg, remedy="It was not accepted; the time stamp stays pending.")
 
 
-def _outside_judges(
-    name: str, evidence: Evidence, roots: list[x509.Certificate], roots_pem: bytes
-) -> None:
+def _outside_judges(name: str, evidence: Evidence, roots: list[x509.Certificate]) -> None:
     refused = library_refusal(evidence.token, evidence.message, roots)
     if refused is not None:
         raise rejection(name, "rfc3161-client", refused)
-    refused = openssl_refusal(evidence.token, evidence.message, roots_pem)
+    refused = openssl_refusal(evidence.token, evidence.message, pem_of(tuple(roots)))
     if refused is not None:
         raise rejection(name, "openssl-ts-verify", refused)
 

@@ -69,6 +69,7 @@ def stamp(
     Raises:
         AuthorityUnavailable: It gave no token; nothing is wrong with the evidence.
         TokenRejected: It gave one that a rule refuses; the message names the rule.
+        TokenUnjudged: openssl gave no verdict.
         SettingsInvalid: Its trusted roots can't be read.
     """
     roots_pem = roots_of(authority)
@@ -96,6 +97,7 @@ def stored_token(
 
     Raises:
         TokenRejected: A rule refuses it.
+        TokenUnjudged: openssl gave no verdict.
         SettingsInvalid: The authority's trusted roots can't be read.
     """
     roots_pem = roots_of(authority)

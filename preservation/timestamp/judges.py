@@ -14,7 +14,7 @@ from pathlib import Path
 from cryptography import x509
 from rfc3161_client import VerificationError, VerifierBuilder, decode_timestamp_response
 
-from preservation.errors import ProgramMissing
+from preservation.errors import ProgramMissing, TokenUnjudged
 from preservation.timestamp.token import Token, pem_of
 
 _OPENSSL_TIMEOUT_S = 30
@@ -37,6 +37,7 @@ def openssl_refusal(token: Token, message: bytes, roots_pem: bytes) -> str | Non
 
     Raises:
         ProgramMissing: openssl isn't installed.
+        TokenUnjudged: It was killed, is broken, or is another program that doesn't know ``-attime``.
     """
     with tempfile.TemporaryDirectory(prefix="preserve-token-") as name:
         folder = Path(name)
@@ -52,6 +53,9 @@ def openssl_refusal(token: Token, message: bytes, roots_pem: bytes) -> str | Non
             path.write_bytes(content)
             command += [option, str(path)]
         answer = run_openssl(command)
+    if b"Verification: " not in answer.stdout:
+        msg = f"openssl gave no verdict about a time stamp: {_reason(answer.stderr)}."
+        raise TokenUnjudged(msg, remedy="Try again; it must be OpenSSL, 1.1.1 or newer.")
     if answer.returncode == 0 and b"Verification: OK" in answer.stdout:
         return None
     return _reason(answer.stderr)

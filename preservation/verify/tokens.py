@@ -10,7 +10,7 @@ from pathlib import Path
 from cryptography import x509
 
 from preservation.custody import CLOCK_TOLERANCE, checkpoint_key
-from preservation.errors import TokenRejected
+from preservation.errors import TokenRejected, TokenUnjudged
 from preservation.model.tables import TIMESTAMPS, Row
 from preservation.timestamp import Expectation, TokenFacts, check_token, read_lists, read_roots
 from preservation.verify.anchored import judge_anchors
@@ -84,6 +84,10 @@ class TokenJudge:
         except TokenRejected as error:
             expected = "a token over the checkpoint, under trusted roots"
             examination.broken("token", claim.key, expected, error.message)
+            return None
+        except TokenUnjudged as error:
+            expected = "a verdict by OpenSSL, 1.1.1 or newer"
+            examination.gap("token-not-judged", claim.key, expected, error.message)
             return None
         examination.counts["tokens"] += 1
         self.time.accepted(claim.key, claim.authority, facts, read_lists(lists_pem))

@@ -660,6 +660,35 @@ def test_without_openssl_the_check_stops_and_says_so(sound, tmp_path):
         os.environ["PATH"] = path
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        'if [ "$1" = ts ]; then echo "ts: unknown option -attime" >&2; exit 1; fi; exec REAL "$@"',
+        "kill -9 $$",
+    ],
+    ids=["another-program", "killed"],
+)
+def test_an_openssl_that_gives_no_verdict_refutes_nothing(sound, tmp_path, script):
+    path, real = os.environ["PATH"], str(shutil.which("openssl"))
+    (tmp_path / "openssl").write_text("#!/bin/sh\n" + script.replace("REAL", real) + "\n")
+    (tmp_path / "openssl").chmod(0o755)
+    os.environ["PATH"] = os.pathsep.join([str(tmp_path), path])
+    try:
+        verdict = sound.verify()
+    finally:
+        os.environ["PATH"] = path
+
+    assert (verdict.exit_code, verdict.broken) == (4, ())
+    assert "token-not-judged" in {finding.rule for finding in verdict.findings}
+
+
+def test_roots_are_read_however_they_are_written(archive):
+    roots = archive.settings.trust / "test-authority.pem"
+    roots.write_bytes(b"\xef\xbb\xbf  " + roots.read_bytes().replace(b"\n", b"\r\n  "))
+
+    assert archive.verify().exit_code == 0
+
+
 def test_progress_ends_at_the_whole(sound):
     told = []
 

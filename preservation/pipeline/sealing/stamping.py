@@ -12,7 +12,7 @@ from typing import Any, Self, cast
 
 from preservation import clock
 from preservation.custody import Checkpoint
-from preservation.errors import AuthorityUnavailable, TokenRejected
+from preservation.errors import AuthorityUnavailable, TokenRejected, TokenUnjudged
 from preservation.manifest import write_table
 from preservation.model.canonical import instant
 from preservation.model.digests import fixity_of_file, sha256_of
@@ -252,7 +252,7 @@ def _ask(
         token = _stored(authority, store, prefix, job) or stamp(
             authority, job.checkpoint.body, at=clock.now(), terms=terms
         )
-    except (AuthorityUnavailable, TokenRejected) as error:
+    except (AuthorityUnavailable, TokenRejected, TokenUnjudged) as error:
         return {**known, "status": PENDING, "detail": str(error)}, {}
     row = accepted_row(token, prefix, logged_at=job.logged_at, accepted_at=clock.now())
     return {**known, **row}, files_of(token, prefix)

@@ -8,7 +8,7 @@ from functools import partial
 from cryptography import x509
 
 from preservation.custody import CLOCK_TOLERANCE
-from preservation.errors import TokenRejected
+from preservation.errors import TokenRejected, TokenUnjudged
 from preservation.timestamp import Expectation, TokenFacts, check_token, read_lists, read_roots
 from preservation.timestamp.revocation import distribution_points, fault_of
 from preservation.verify.receipt.finding import Check
@@ -50,6 +50,10 @@ def _facts(check: Check, proof: Proof, token: GivenToken) -> TokenFacts | None:
         facts = check_token(token.response, proof.notes[token.size], roots, expectation)
     except TokenRejected as error:
         check.broken("token", f"checkpoint {token.size}", "a token over it", error.message)
+        return None
+    except TokenUnjudged as error:
+        expected = "a verdict by OpenSSL, 1.1.1 or newer"
+        check.gap("token-not-judged", f"checkpoint {token.size}", expected, error.message)
         return None
     _judge_revocation(check, token.authority, facts, read_lists(lists_pem))
     return facts
