@@ -90,7 +90,8 @@ RULES = {
         "log-time-after-token log-time-before-token time-late time-quorum no-upper-bound no-lower-bound"
     ),
     15: (
-        "receipt receipt-key-missing receipt-not-logged receipt-pending receipt-fork receipt-not-linked"
+        "receipt receipt-missing receipt-key-missing receipt-not-signed receipt-not-logged "
+        "receipt-pending receipt-fork receipt-not-linked"
     ),
 }
 """Every rule, under the number of its step."""
@@ -2415,6 +2416,9 @@ def judge_receipt(case: Case, path: Path) -> None:
         receipt = path.with_name("receipt.json") if is_proof else path
         if receipt.is_file():
             judge_plain_receipt(case, receipt)
+        else:
+            # A proof alone doesn't say what was received, and could keep silent about an item.
+            case.gap("receipt-missing", receipt.name, f"the receipt beside {proof.name}", "none")
         if proof.is_file():
             judge_proof(case, parse_canonical(read_small(proof, LARGEST_DOCUMENT)), receipt)
         elif case.bag is None:
@@ -2425,16 +2429,30 @@ def judge_plain_receipt(case: Case, receipt: Path) -> None:
     """Its signature; and what the bag's rows say of it."""
     content = read_small(receipt, LARGEST_DOCUMENT)
     document = parse_canonical(content)
-    pinned = case.trust / "receipt.pub.pem"
-    if pinned.is_file():
-        key = unwrapped(read_small(pinned, LARGEST_NOTE))
-        signature = read_small(receipt.with_name("receipt.sig"), LARGEST_NOTE)
-        if not key.startswith(ED25519_DER) or not is_signed(key[-32:], content, signature):
-            case.broken("receipt", receipt.name, "signed by the key in receipt.pub.pem", "it isn't")
-    else:
-        case.gap("receipt-key-missing", receipt.name, "receipt.pub.pem in the trust folder", "none")
+    key, signature = receipt_key(case), receipt.with_name("receipt.sig")
+    if key is not None and not signature.is_file():
+        case.gap("receipt-not-signed", receipt.name, f"{signature.name} beside it", "none")
+    elif key is not None and not is_signed(key, content, read_small(signature, LARGEST_NOTE)):
+        case.broken("receipt", receipt.name, "signed by the key in receipt.pub.pem", "it isn't")
     if case.bag is not None:
         compare_receipt(case, document, hashlib.sha256(content).hexdigest())
+
+
+def receipt_key(case: Case) -> bytes | None:
+    """The pinned key of receipts; None, reported, if there is none that can be read."""
+    expected = "an Ed25519 key in receipt.pub.pem in the trust folder"
+    try:
+        blocks = PEM_KEY.findall(read_small(case.trust / "receipt.pub.pem", LARGEST_CERTIFICATES))
+        keys = [unwrapped(block) for block in blocks]
+        if len(keys) == 1 and keys[0][:-32] == ED25519_DER:
+            return keys[0][-32:]
+        seen = "another" if keys else "none in it"
+    except FileNotFoundError:
+        seen = "no such file"
+    except DAMAGE as error:
+        seen = str(error)
+    case.gap("receipt-key-missing", "receipt.pub.pem", expected, seen)
+    return None
 
 
 def compare_receipt(case: Case, document: Json, digest: str) -> None:
@@ -3353,6 +3371,7 @@ PEM_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFI
 PINNED_CERTIFICATE = re.compile(
     rb"-----BEGIN ((?:X509 |TRUSTED )?CERTIFICATE)-----[^-]+-----END \1-----"
 )
+PEM_KEY = re.compile(rb"-----BEGIN PUBLIC KEY-----[^-]+-----END PUBLIC KEY-----")
 PEM_LIST = re.compile(rb"-----BEGIN X509 CRL-----[^-]+-----END X509 CRL-----")
 
 

@@ -1077,6 +1077,68 @@ def test_a_receipt_without_its_proof_is_an_honest_gap(scene, receipt):
     assert (case.exit_code, [f.rule for f in case.findings.values()]) == (4, ["receipt-not-logged"])
 
 
+def _pipe_at(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _silent(proof: dict) -> None:
+    """It says nothing of the receipt's one item."""
+    proof["rows"] = [entry for entry in proof["rows"] if entry["table"] != "items"]
+
+
+@pytest.mark.parametrize("change", [lambda proof: None, _silent], ids=["whole", "silent"])
+@pytest.mark.parametrize(
+    "lose",
+    [Path.unlink, lambda path: path.rename(path.with_name("mine.json")), _pipe_at],
+    ids=["gone", "renamed", "a-pipe"],
+)
+def test_a_proof_without_its_receipt_is_not_called_proven(scene, receipt, lose, change):
+    path = receipt / "proof.json"
+    document = json.loads(path.read_bytes())
+    change(document)
+    path.write_bytes(canonical_json(document))
+    lose(receipt / "receipt.json")
+
+    for case in (_alone(scene, path), scene.judged(path)):
+        assert case.exit_code == 4
+        assert "receipt-missing" in {finding.rule for finding in case.findings.values()}
+
+
+def test_a_receipt_whose_signature_was_lost_is_an_honest_gap(scene, receipt):
+    (receipt / "receipt.sig").unlink()
+
+    case = _alone(scene, receipt / "receipt.json")
+
+    assert (case.exit_code, case.severities["gap", "receipt-not-signed"]) == (4, 1)
+    assert case.counts["receipt entries"] == 2
+
+
+@pytest.mark.parametrize(
+    "pinned",
+    [
+        b"",
+        b"-----BEGIN PUBLIC KEY-----\nMCow",
+        b"-----BEGIN PUBLIC KEY-----\nA\n-----END PUBLIC KEY-----\n",
+        b"\x30\x2a",
+    ],
+    ids=["empty", "half", "garbage", "der"],
+)
+def test_a_key_of_receipts_that_can_not_be_read_refutes_nothing(scene, receipt, pinned):
+    (scene.trust / "receipt.pub.pem").write_bytes(pinned)
+
+    case = _alone(scene, receipt / "receipt.json")
+
+    assert (case.exit_code, case.severities["gap", "receipt-key-missing"]) == (4, 1)
+
+
+def test_a_key_of_receipts_is_read_behind_a_word_about_it(scene, receipt):
+    pinned = scene.trust / "receipt.pub.pem"
+    pinned.write_bytes(b"The key of receipts:\r\n" + pinned.read_bytes().replace(b"\n", b"\r\n"))
+
+    assert _alone(scene, receipt / "receipt.json").exit_code == 0
+
+
 def test_a_proof_without_the_key_of_receipts_is_an_honest_gap(scene, receipt):
     (scene.trust / "receipt.pub.pem").unlink()
 

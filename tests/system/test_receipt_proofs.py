@@ -418,6 +418,36 @@ def test_garbage_is_a_finding_and_never_a_traceback(held, name, content):
     assert check_receipt(folder, trust).verdict == "broken"
 
 
+@pytest.mark.parametrize("name", ["receipt.sig", "proof.json"])
+def test_a_pipe_in_the_folder_does_not_hang_the_check(held, name):
+    folder, trust = held
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+
+    assert check_receipt(folder, trust).verdict == "broken"
+
+
+def test_a_receipt_whose_signature_was_lost_is_incomplete(held):
+    folder, trust = held
+    (folder / "receipt.sig").unlink()
+
+    verdict = check_receipt(folder, trust)
+
+    assert (verdict.verdict, "tokens" in verdict.counts) == ("incomplete", True)
+    assert "receipt-not-signed" in {finding.rule for finding in verdict.findings}
+
+
+def test_a_key_of_another_kind_refutes_no_receipt(held):
+    folder, trust = held
+    command = ["openssl", "genpkey", "-algorithm", "x25519"]
+    private = subprocess.run(command, capture_output=True, check=True).stdout
+    command = ["openssl", "pkey", "-pubout", "-out", trust / "receipt.pub.pem"]
+    subprocess.run(command, input=private, check=True)
+
+    assert check_receipt(folder, trust).verdict == "incomplete"
+    assert _alone(folder, trust).returncode == 4
+
+
 def test_a_receipt_without_a_proof_is_incomplete(held):
     folder, trust = held
     (folder / "proof.json").unlink()

@@ -11,6 +11,7 @@ from typing import Any
 from preservation.custody import Entry, parse_canonical
 from preservation.custody.keys import strict_base64
 from preservation.custody.merkle import HASH_BYTES
+from preservation.store.plain_files import open_plain
 from preservation.verify.shapes import integer_in, mapping_in, text_in
 
 LARGEST_BYTES = 1 << 30
@@ -38,7 +39,8 @@ class Receipt:
     """A receipt as it was given."""
 
     content: bytes
-    signature: bytes
+    signature: bytes | None
+    """None where it was lost."""
     receipt_id: str
     submission_id: str
     log_origin: str
@@ -112,7 +114,7 @@ def read_receipt(folder: Path) -> Receipt:
     document = parse_canonical(content)
     return Receipt(
         content=content,
-        signature=_bounded(folder / "receipt.sig"),
+        signature=_signature(folder / "receipt.sig"),
         receipt_id=text_in(document, "receipt_id"),
         submission_id=text_in(document, "submission_id"),
         log_origin=text_in(document, "log_origin"),
@@ -209,8 +211,17 @@ def _objects(document: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     return found
 
 
+def _signature(path: Path) -> bytes | None:
+    try:
+        return _bounded(path)
+    except FileNotFoundError:
+        return None
+
+
 def _bounded(path: Path) -> bytes:
-    if path.stat().st_size > LARGEST_BYTES:
+    with open_plain(path) as stream:
+        content = stream.read(LARGEST_BYTES + 1)
+    if len(content) > LARGEST_BYTES:
         msg = f"{path.name} has more than {LARGEST_BYTES} bytes"
         raise ValueError(msg)
-    return path.read_bytes()
+    return content
