@@ -30,7 +30,7 @@ from preservation.cli.options import (
     tell,
 )
 from preservation.errors import BadInput
-from preservation.settings import home_from
+from preservation.settings import home_from, require_outside
 
 if TYPE_CHECKING:
     from preservation.submission import SubmissionAnswer
@@ -292,6 +292,8 @@ def report_command(context: Context, target: Path | None, *, as_json: bool) -> N
     from preservation import report
 
     settings = settings_of(context)
+    if target is not None:
+        require_outside(settings, target)
     verdict = pipeline.verify(settings, _Percentage())
     path = target or settings.reports / "report.html"
     written = str(report.write_report(settings, path, verdict=verdict.to_json()))

@@ -9,6 +9,7 @@ import click
 
 from preservation.cli.commands import preserve
 from preservation.cli.options import home_option, json_option, print_json, printable, settings_of
+from preservation.settings import require_outside
 
 
 @preserve.command("recording")
@@ -38,7 +39,9 @@ def recording_command(
     from preservation import replay
     from preservation.pipeline.archive import open_archive
 
-    store = open_archive(settings_of(context))
+    settings = settings_of(context)
+    require_outside(settings, target)
+    store = open_archive(settings)
     item = replay.sealed_item(store, item_id, attempt=attempt)
     rebuilt = replay.take_recording(store, item, target)
     if as_json:

@@ -14,6 +14,7 @@ import click
 
 from preservation.cli.commands import preserve
 from preservation.cli.options import home_option, json_option, print_json, printable, settings_of
+from preservation.settings import require_outside
 
 if TYPE_CHECKING:
     from preservation.replay import Replay
@@ -100,6 +101,7 @@ def wacz_command(
     from preservation.pipeline.archive import open_archive
 
     settings = settings_of(context)
+    require_outside(settings, target)
     store = open_archive(settings)
     items = [replay.sealed_item(store, item_id) for item_id in item_ids]
     withheld = frozenset[str]() if with_recording else replay.CONFIDENTIAL

@@ -23,7 +23,7 @@ from preservation.pipeline.gallery_pictures import (
 )
 from preservation.pipeline.showing import exhibited
 from preservation.report import write_page
-from preservation.settings import Settings
+from preservation.settings import Settings, require_outside
 from preservation.state import open_database
 
 
@@ -41,11 +41,14 @@ def write_gallery(
     *by*, the pseudonym of a person, asked for them is on record before anything is written.
 
     Raises:
-        BadInput: A name stands for nothing that is in a group; or a reason without who has it.
+        BadInput: A name stands for nothing that is in a group; or a reason without who has it; or
+            *target* lies where the deployment keeps its own.
         StoreUnavailable: The page can't be written.
     """
     if clear_because is not None:
         require_pseudonym(by)
+    if target is not None:
+        require_outside(settings, target)
     exhibition = exhibited(settings, names)
     store = open_archive(settings)
     rows = shown_rows(store, exhibition)

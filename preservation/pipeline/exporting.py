@@ -51,7 +51,7 @@ from preservation.pipeline.export_places import ExportPlace, remove
 from preservation.pipeline.leasing import held
 from preservation.pipeline.log_keys import kept_key
 from preservation.pipeline.standings import standings
-from preservation.settings import Settings
+from preservation.settings import Settings, require_outside
 from preservation.state import open_database
 from preservation.store.plain_files import read_plain
 from preservation.store.port import ObjectStore
@@ -132,6 +132,8 @@ class _Job:
             words_of(language)
         if not request.recipient.strip():
             raise BadInput("The recipient is empty.", remedy="Say who shall get the bag.")
+        if request.target is not None:
+            require_outside(settings, request.target)
         store, export_id = open_archive(settings), clock.new_id()
         target = request.target or settings.returned / "exports" / export_id
         place = ExportPlace.free(target, export_id, request.encrypt_to)

@@ -18,7 +18,7 @@ from preservation.model.tables import CLUSTERS, EDGES, Row, Table
 from preservation.pipeline.archive import open_archive
 from preservation.pipeline.clustering.reading import edge_rows
 from preservation.pipeline.showing import rows_named
-from preservation.settings import Settings
+from preservation.settings import Settings, require_outside
 from preservation.submission.sheets.formulas import neutralised
 
 
@@ -29,9 +29,11 @@ def export_clusters(
     in each of *forms* (csv, json, parquet): path, rows and SHA-256 of each file.
 
     Raises:
-        BadInput: A name stands for nothing that is in a group; or a file is there already.
+        BadInput: A name stands for nothing that is in a group; or a file is there already; or *target*
+            lies where the deployment keeps its own.
         StoreUnavailable: A file can't be written.
     """
+    require_outside(settings, target)
     store = open_archive(settings)
     members = rows_named(store, names)
     ends = {str(row["sha256"]) for row in members} if names else None

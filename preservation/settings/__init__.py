@@ -11,6 +11,7 @@ from preservation.settings.deployment import (
 )
 from preservation.settings.egress import EgressSettings
 from preservation.settings.limits import Limits
+from preservation.settings.outlets import require_outside
 from preservation.settings.storage import StorageSettings
 from preservation.settings.values import SETTINGS_FILE
 
@@ -27,4 +28,5 @@ __all__ = [
     "home_from",
     "load",
     "parse_networks",
+    "require_outside",
 ]

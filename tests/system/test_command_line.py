@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from preservation.cli import preserve
 from preservation.cli.options import Progress, print_table
+from preservation.errors import BadInput
 
 PROGRAM = [sys.executable, "-m", "preservation.cli"]
 
@@ -108,6 +109,31 @@ def test_words_that_are_no_text_are_refused_by_name(home, arguments):
     assert (done.returncode, json.loads(done.stdout)["error"]["kind"]) == (2, "Usage")
     assert "udcff" in done.stderr
     assert "isn't UTF-8" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("export", "bag", "item", "--recipient", "a", "--to", "PLACE"),
+        ("cluster", "gallery", "--to", "PLACE"),
+        ("cluster", "export", "--to", "PLACE"),
+        ("recording", "item", "--to", "PLACE"),
+        ("wacz", "item", "--to", "PLACE"),
+        ("report", "PLACE"),
+    ],
+)
+def test_nothing_is_written_among_what_the_deployment_keeps(home, tmp_path, arguments):
+    link = tmp_path / "link"
+    link.symlink_to(home / "archive")
+    kept = ("archive", "keys", "trust")
+    before = sorted(path for name in kept for path in (home / name).rglob("*"))
+
+    for place in (home / "archive/x", home / "keys/x", home / "trust/x", link / "seals/x"):
+        told = [str(place) if argument == "PLACE" else argument for argument in arguments]
+        answer = CliRunner().invoke(preserve, [*told, "--home", str(home), "--json"])
+        assert isinstance(answer.exception, BadInput)
+        assert "where this deployment keeps its own" in str(answer.exception)
+    assert sorted(path for name in kept for path in (home / name).rglob("*")) == before
 
 
 def test_a_full_disk_behind_standard_output_is_an_error_with_a_remedy(home):
