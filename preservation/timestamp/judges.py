@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cryptography import x509
@@ -37,28 +37,41 @@ def openssl_refusal(token: Token, message: bytes, roots_pem: bytes) -> str | Non
 
     Raises:
         ProgramMissing: openssl isn't installed.
-        TokenUnjudged: It was killed, is broken, or is another program that doesn't know ``-attime``.
+        TokenUnjudged: It was killed, is broken, or is another program that doesn't know ``-attime``; or
+            there is no room for what it reads.
     """
-    with tempfile.TemporaryDirectory(prefix="preserve-token-") as name:
-        folder = Path(name)
-        files = {
-            "-data": message,
-            "-in": token.response,
-            "-CAfile": roots_pem,
-            "-untrusted": pem_of(token.certificates),
-        }
-        command = ["openssl", "ts", "-verify", "-attime", str(int(token.info.gen_time.timestamp()))]
-        for option, content in files.items():
-            path = folder / option.strip("-")
-            path.write_bytes(content)
-            command += [option, str(path)]
-        answer = run_openssl(command)
+    files = {
+        "-data": message,
+        "-in": token.response,
+        "-CAfile": roots_pem,
+        "-untrusted": pem_of(token.certificates),
+    }
+    command = ["openssl", "ts", "-verify", "-attime", str(int(token.info.gen_time.timestamp()))]
+    try:
+        answer = _run_with(command, files)
+    except OSError as error:
+        raise _unjudged(str(error)) from error
     if b"Verification: " not in answer.stdout:
-        msg = f"openssl gave no verdict about a time stamp: {_reason(answer.stderr)}."
-        raise TokenUnjudged(msg, remedy="Try again; it must be OpenSSL, 1.1.1 or newer.")
+        raise _unjudged(_reason(answer.stderr))
     if answer.returncode == 0 and b"Verification: OK" in answer.stdout:
         return None
     return _reason(answer.stderr)
+
+
+def _run_with(command: Sequence[str], files: Mapping[str, bytes]) -> subprocess.CompletedProcess[bytes]:
+    """What *command* answers, each of *files* handed over under its option."""
+    with tempfile.TemporaryDirectory(prefix="preserve-token-") as folder:
+        handed_over: list[str] = []
+        for option, content in files.items():
+            path = Path(folder, option.strip("-"))
+            path.write_bytes(content)
+            handed_over += [option, str(path)]
+        return run_openssl([*command, *handed_over])
+
+
+def _unjudged(seen: str) -> TokenUnjudged:
+    msg = f"openssl gave no verdict about a time stamp: {seen}."
+    return TokenUnjudged(msg, remedy="Try again; it must be OpenSSL, 1.1.1 or newer.")
 
 
 def run_openssl(

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import shutil
+import tempfile
 from dataclasses import replace
 from datetime import timedelta
 
@@ -677,6 +678,17 @@ def test_an_openssl_that_gives_no_verdict_refutes_nothing(sound, tmp_path, scrip
         verdict = sound.verify()
     finally:
         os.environ["PATH"] = path
+
+    assert (verdict.exit_code, verdict.broken) == (4, ())
+    assert "token-not-judged" in {finding.rule for finding in verdict.findings}
+
+
+def test_without_a_place_for_what_openssl_reads_nothing_is_refuted(sound, tmp_path):
+    tempfile.tempdir = str(tmp_path / "gone")
+    try:
+        verdict = sound.verify()
+    finally:
+        tempfile.tempdir = None
 
     assert (verdict.exit_code, verdict.broken) == (4, ())
     assert "token-not-judged" in {finding.rule for finding in verdict.findings}
