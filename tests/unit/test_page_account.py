@@ -175,6 +175,42 @@ def test_credentials_and_fragments_stay_out_of_the_account():
     assert (one.url, one.is_held) == ("http://h/a", True)
 
 
+@pytest.mark.parametrize(("method", "kind"), [("HEAD", "Fetch"), ("OPTIONS", "Preflight")])
+def test_what_was_asked_about_a_url_says_nothing_of_its_content(method, kind):
+    browser = Browser()
+    browser.load("http://h/a", kind=kind, method=method)
+    browser.load("http://h/a", 500, kind="Fetch")
+    told = [answer("http://h/a", method=method), answer("http://h/a", 500)]
+
+    (one,) = wanted_by(browser.traffic, [], browser.join(*told))
+
+    line = line_of(one, None, None)
+    assert (line.resource_type, line.http_status, line.reason) == ("fetch", 500, Reason.SERVER_ERROR)
+
+
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS"])
+def test_what_a_page_refers_to_and_only_asked_about_is_fetched(method):
+    browser = Browser()
+    browser.load("http://h/a", kind="Fetch", method=method)
+    joined = browser.join(answer("http://h/a", method=method))
+
+    (asked,) = wanted_by(browser.traffic, [], joined)
+    (referred,) = wanted_by(browser.traffic, [("http://h/a", "Image")], joined)
+
+    assert (asked.is_fetched_again, referred.is_fetched_again) == (False, True)
+
+
+def test_what_a_script_asked_for_first_and_the_page_then_showed_counts():
+    browser = Browser()
+    browser.load("http://h/a", 404, kind="Fetch")
+    browser.load("http://h/a", 404, kind="Image")
+    told = [answer("http://h/a", 404), answer("http://h/a", 404)]
+
+    (one,) = wanted_by(browser.traffic, [], browser.join(*told))
+
+    assert (one.kind, one.counts) == ("Image", True)
+
+
 def test_a_websocket_is_joined_with_the_request_that_opened_it():
     browser = Browser()
     name = {"requestId": "s"}

@@ -31,6 +31,9 @@ UNCOUNTED_KINDS = frozenset({"MetaImage", "Preload", "Prefetch", "Manifest", "Re
 without it.
 """
 
+WITHOUT_CONTENT = frozenset({"HEAD", "OPTIONS"})
+"""Methods whose answers are about something else than their URL's content."""
+
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):")
 """RFC 3986 3.1."""
 
@@ -68,6 +71,18 @@ class Wanted:
         return is_good and is_whole(self.answer)
 
     @property
+    def weight(self) -> tuple[bool, bool, bool]:
+        """Of several loads of one URL that of the most weight is told: one that asked for its content,
+        and got it, and is part of the page.
+        """
+        return not self.is_only_probed, self.is_held, self.counts
+
+    @property
+    def is_only_probed(self) -> bool:
+        """Whether the browser asked about it, and not for it."""
+        return self.load is not None and self.load.last.method in WITHOUT_CONTENT
+
+    @property
     def is_made_by_worker(self) -> bool:
         """Whether a service worker answered it without the network."""
         return self.load is not None and self.load.body is not None and self.answer is None
@@ -75,7 +90,7 @@ class Wanted:
     @property
     def is_fetched_again(self) -> bool:
         """Whether it is worth asking for once more, outside the browser."""
-        if self.load is None:
+        if self.load is None or (self.is_only_probed and self.is_referenced):
             return True
         if (
             self.load.hops[0].method != "GET"
@@ -126,8 +141,10 @@ def wanted_by(
     for load in traffic.loads.values():
         entry = _entry_of(load, traffic, joined or Joined())
         known = account.setdefault(entry.url, entry)
-        if not known.is_held and entry.is_held:
+        known.is_referenced = known.is_referenced or entry.is_referenced
+        if entry.weight > known.weight:
             known.load, known.answer, known.doubt = entry.load, entry.answer, entry.doubt
+            known.kind = entry.kind
     for url, kind in (*references, *_refreshes(traffic)):
         plain = without_credentials(without_fragment(url))
         entry = account.setdefault(plain, Wanted(url=plain, kind=kind, is_referenced=False))

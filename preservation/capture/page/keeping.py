@@ -10,14 +10,12 @@ from preservation.capture.fetch.answers import failure_of, keep_fetched, role_of
 from preservation.capture.fetch.fetched import Fetched
 from preservation.capture.gateway.connection import BROWSER_LABEL
 from preservation.capture.outcomes import Failure, status_failure
-from preservation.capture.page.account import is_redirect, is_whole
+from preservation.capture.page.account import WITHOUT_CONTENT, is_redirect, is_whole
 from preservation.capture.page.attempt import PageAttempt
 from preservation.model.urls import view_uri
 from preservation.model.vocabulary import Role
 from preservation.recording.model import RecordedExchange
 
-_WITHOUT_CONTENT = frozenset({"HEAD", "OPTIONS"})
-"""Methods whose answers are about something else than their URL's content."""
 _WHOLE = frozenset({Role.HTML_AS_SERVED, Role.RESOURCE, Role.MESSAGES})
 """Roles of what is held, unless a WebSocket ended within a message."""
 
@@ -52,7 +50,7 @@ def _role_of(exchange: RecordedExchange) -> Role | None:
     if exchange.is_websocket:
         return Role.MESSAGES
     is_good = exchange.status is not None and status_failure(exchange.status) is None
-    if exchange.method in _WITHOUT_CONTENT or not is_good:
+    if exchange.method in WITHOUT_CONTENT or not is_good:
         return None
     if is_whole(exchange):
         return Role.RESOURCE

@@ -141,7 +141,8 @@ def _browse(attempt: PageAttempt, *, accepts_bad_certificates: bool = False) -> 
 def _take_cookies(attempt: PageAttempt, visit: Visit) -> None:
     """Note the cookies of what may have to be fetched again; they go with the browser's context."""
     for one in wanted_by(attempt.traffic, attempt.snapshot.references or ()):
-        is_likely = one.load is None or one.load.error_text or one.kind == "Media"
+        is_broken = one.load is None or one.load.error_text
+        is_likely = is_broken or one.is_only_probed or one.kind == "Media"
         if is_likely and (cookies := visit.cookies_for(one.url)):
             attempt.cookies[one.url] = cookies
 
