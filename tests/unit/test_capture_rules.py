@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preservation.capture.fetch.html_text import HtmlText, words_of
-from preservation.capture.fetch.wire_request import request_target
+from preservation.capture.fetch.wire_request import headers_on_the_way, request_target
 from preservation.capture.flags import is_login_wall
 from preservation.capture.gateway.network_policy import REFUSED_NETWORKS, refusal_of
 from preservation.capture.outcomes import Failure, net_error_failure, retry_after_s, status_reason
@@ -218,3 +218,21 @@ def test_no_markup_makes_reading_it_raise(source):
 
     assert "\n" not in found.title
     assert not found.text.startswith("\n")
+
+
+@pytest.mark.parametrize(
+    ("first", "url", "told"),
+    [
+        ("https://a/x", "https://a/y", {"Cookie": "k=v", "Referer": "https://a/page?token"}),
+        ("https://a/x", "https://a:8443/y", {"Cookie": "k=v", "Referer": "https://a/"}),
+        ("https://a/x", "https://b/y", {"Referer": "https://a/"}),
+        ("https://a/x", "https://sub.a/y", {"Referer": "https://a/"}),
+        ("https://a/x", "http://a/y", {}),
+        ("http://a/x", "https://a/y", {"Cookie": "k=v", "Referer": "https://a/page?token"}),
+        ("http://a/x", "http://a/y", {"Cookie": "k=v"}),
+    ],
+)
+def test_cookies_stay_at_home_and_others_learn_only_where_a_page_lies(first, url, told):
+    headers = (("Cookie", "k=v"), ("Referer", "https://a/page?token"))
+
+    assert dict(headers_on_the_way(url, headers, first=first)) == told

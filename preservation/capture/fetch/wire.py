@@ -33,6 +33,7 @@ from preservation.capture.fetch.wire_request import (
     Asked,
     Rest,
     cookies_for,
+    headers_on_the_way,
     is_anew,
     prepared,
     redirect_target,
@@ -64,7 +65,10 @@ class _Chain:
     """Where a chain of redirects stands."""
 
     url: str
+    first: str
+    """The URL that was asked for."""
     headers: Headers
+    """What that is asked for with."""
     calls: list[Call] = field(default_factory=list)
     jar: RequestsCookieJar = field(default_factory=RequestsCookieJar)
     seen: set[tuple[str, str | bytes | None]] = field(default_factory=set)
@@ -107,7 +111,7 @@ class Wire:
 
     def fetch(self, url: str, headers: Headers = ()) -> Fetched:
         """Get *url* and what it redirects to; whatever the site does is in the answer."""
-        chain = _Chain(url=url, headers=headers)
+        chain = _Chain(url=url, first=url, headers=headers)
         while True:
             call = self._hop(chain)
             # What came of a body that leads elsewhere doesn't matter: browsers don't even read it.
@@ -276,7 +280,8 @@ _TRUNCATED = {Reason.TOO_LARGE: "length", Reason.TIMEOUT: "time"}
 
 
 def _asked(chain: _Chain, label: str, *, is_verified: bool, rest: Rest | None) -> Asked:
-    url, headers, jar = chain.url, chain.headers, chain.jar
+    url, jar = chain.url, chain.jar
+    headers = headers_on_the_way(url, chain.headers, first=chain.first)
     if not is_verified:
         url, headers = without_secrets(url, headers)
         jar = RequestsCookieJar()

@@ -20,6 +20,7 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 """Statuses whose Location is followed (Fetch 2.2.6, redirect status)."""
 _PRINTABLE_ASCII = "".join(map(chr, range(0x21, 0x7F)))
 _SECRETS = frozenset({"cookie", "authorization"})
+_USUAL_PORTS = {"http": "80", "https": "443"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,20 @@ def prepared(url: str, headers: Headers, jar: RequestsCookieJar) -> requests.Pre
     request.headers["Accept-Encoding"] = "identity"
     request.headers["Connection"] = "close"
     for name, value in [*headers, *own.items()]:
-        request.headers[name] = value
+        is_more = name == "Cookie" and name in request.headers
+        request.headers[name] = _joined(request.headers[name], value) if is_more else value
     return request
+
+
+def _joined(cookies: str, newer: str) -> str:
+    """*cookies* with the *newer* ones, which take the place of those of the same name."""
+    names = {_name_of(one) for one in newer.split(";")}
+    kept = (one.strip() for one in cookies.split(";") if _name_of(one) not in names)
+    return "; ".join([*kept, newer])
+
+
+def _name_of(cookie: str) -> str:
+    return cookie.partition("=")[0].strip()
 
 
 def cookies_for(url: str, jar: RequestsCookieJar) -> str | bytes | None:
@@ -144,6 +157,39 @@ def without_secrets(url: str, headers: Headers) -> tuple[str, Headers]:
     return without_credentials(url), tuple(
         (name, value) for name, value in headers if name.lower() not in _SECRETS
     )
+
+
+def headers_on_the_way(url: str, headers: Headers, *, first: str) -> Headers:
+    """What of *headers*, meant for *first*, may go to *url*, to which *first* led.
+
+    As with browsers: secrets go to their own host, and over no plain connection if they were for a
+    safe one; a Referer tells another site no more than where the page lies (Referrer Policy 3,
+    strict-origin-when-cross-origin).
+    """
+    is_own = _origin_of(url)[1] == _origin_of(first)[1] and not _is_less_safe(url, than=first)
+    told = headers if is_own else without_secrets(url, headers)[1]
+    fields = ((name, _referrer(value, url) if name == "Referer" else value) for name, value in told)
+    return tuple((name, value) for name, value in fields if value is not None)
+
+
+def _referrer(page: str, url: str) -> str | None:
+    if _is_less_safe(url, than=page):
+        return None
+    scheme, host, port = _origin_of(page)
+    if _origin_of(url) == (scheme, host, port):
+        return page
+    return f"{scheme}://{host}{'' if port == _USUAL_PORTS[scheme] else f':{port}'}/"
+
+
+def _origin_of(url: str) -> tuple[str, str, str]:
+    """RFC 6454 4: scheme, host and port."""
+    scheme = url.partition("://")[0].lower()
+    host, port = host_and_port(url)
+    return scheme, host.lower(), port or _USUAL_PORTS[scheme]
+
+
+def _is_less_safe(url: str, *, than: str) -> bool:
+    return _origin_of(url)[0] == "http" and _origin_of(than)[0] == "https"
 
 
 def request_target(url: str) -> str:

@@ -189,6 +189,32 @@ def cookies(on: Stage) -> None:
     on.start = on.put("", html(body, cookie, ("Set-Cookie", "other=1; SameSite=Strict")))
 
 
+@case("secrets-stay-at-home")
+def secrets_stay_at_home(on: Stage) -> None:
+    """What only we ask for: cookies go on to their own host, and other sites learn but where it lies."""
+
+    def at_home(request: Request) -> Answer:
+        cookies = {"key=open", "more=yes"} - set(request.field("Cookie").split("; "))
+        return plain("text/plain", b"no", status="403 Forbidden") if cookies else home
+
+    def elsewhere(request: Request) -> Answer:
+        is_told = request.field("Cookie") or request.field("Referer") != f"{on.at[Origin.HTTP]}/"
+        return plain("text/plain", b"told", status="403 Forbidden") if is_told else away
+
+    home, away = answers.picture("home"), answers.picture("away")
+    urls = [
+        on.put("away.png", away, Origin.CROSS, route=elsewhere),
+        on.serve("leads-away.png", redirect("302 Found", on.url("away.png", Origin.CROSS))),
+        on.serve("leads-on.png", redirect("302 Found", "home.png", ("Set-Cookie", "more=yes"))),
+    ]
+    on.put("home.png", home, route=at_home, in_account=False)
+    body = "".join(
+        f'<img src="shown.png" srcset="shown.png 1w, {url} 9000w" sizes="1px">' for url in urls
+    )
+    on.picture("shown.png")
+    on.start = on.put("", html(body, ("Set-Cookie", "key=open")))
+
+
 @case("redirect-chain")
 def redirect_chain(on: Stage) -> None:
     """301, 302, 303, 307 and 308 in a row, each with a cookie that the last one asks for."""
