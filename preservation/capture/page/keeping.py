@@ -39,10 +39,14 @@ def keep_browser_traffic(attempt: PageAttempt, failure: Failure | None) -> None:
         role = _main_role(exchange, failure) if is_main else _role_of(exchange)
         about = attempt.recorded.about(exchange)
         kept = attempt.evidence.keep_exchange(exchange, role, about=about)
-        one = wanted.get(id(exchange))
         is_cut = exchange.is_websocket and exchange.truncated is not None
-        if kept is not None and kept.role in _WHOLE and not is_cut:
-            attempt.held[one.url if one else exchange.url] = kept
+        if kept is None or kept.role not in _WHOLE or is_cut:
+            continue
+        # One URL may be answered more than once: its line tells of the answer that is wanted.
+        if (one := wanted.get(id(exchange))) is not None:
+            attempt.held[one.url] = kept
+        else:
+            attempt.held.setdefault(exchange.url, kept)
 
 
 def _role_of(exchange: RecordedExchange) -> Role | None:

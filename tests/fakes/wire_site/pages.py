@@ -10,10 +10,12 @@ from tests.fakes.wire_site.answers import (
     Answer,
     Ending,
     Request,
+    Route,
     coded,
     data,
     html,
     picture,
+    plain,
     script,
     slow,
     style,
@@ -419,3 +421,20 @@ def post_and_fetch(on: Stage) -> None:
     on.put("put", answers.plain("text/plain", b"heard: new"), route=echo)
     on.page("""<script>fetch('post', {method: 'POST', body: new URLSearchParams({a: 1, b: 'ش'})});
       fetch('put', {method: 'PUT', body: 'new'});</script>""")
+
+
+@case("one-address-many-answers")
+def one_address_many_answers(on: Stage) -> None:
+    """Addresses at which a script gets something else than the page: its line is about the page's."""
+
+    def but_for_scripts(answer: Answer) -> Route:
+        said = plain("application/json", b"{}", ("Cache-Control", "no-store"))
+        return lambda request: said if request.field("X-Script") else answer
+
+    shown = picture("shown").but(head=answers.head_of("200 OK", ("Cache-Control", "no-store")))
+    shown = shown.but(ending=Ending.CLOSE)
+    page = html("""<img src=shown.png><script>addEventListener('load', () => {
+        for (const url of ['', 'shown.png']) for (const method of ['GET', 'POST'])
+          fetch(url, {method, headers: {'X-Script': '1'}}); });</script>""")
+    on.put("shown.png", shown, route=but_for_scripts(shown))
+    on.start = on.put("", page, route=but_for_scripts(page))
