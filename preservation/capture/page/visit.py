@@ -230,9 +230,10 @@ class Visit:
         }
 
     def cookies_for(self, url: str) -> str | None:
-        """The Cookie header that the browser would send to *url*."""
+        """The Cookie header that the browser would send to *url*, its UTF-8 read as Latin-1."""
         cookies = self._driver.call("Network.getCookies", {"urls": [url]})["cookies"]
-        return "; ".join(f"{c['name']}={c['value']}" for c in cookies) or None
+        words = "; ".join(f"{c['name']}={c['value']}" for c in cookies)
+        return words.encode("utf-8", "replace").decode("latin-1") or None
 
     def _fetch_what_was_stopped(self) -> None:
         """A page that was held just when it arrived somewhere is blank, and Chromium makes no picture

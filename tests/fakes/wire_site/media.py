@@ -189,6 +189,22 @@ def cookies(on: Stage) -> None:
     on.start = on.put("", html(body, cookie, ("Set-Cookie", "other=1; SameSite=Strict")))
 
 
+@case("cookie-in-a-script")
+def cookie_in_a_script(on: Stage) -> None:
+    """A cookie of other letters than Latin ones, without which what only we ask for is refused."""
+
+    def guarded(request: Request) -> Answer:
+        is_known = f"place={ARABIC}".encode().decode("latin-1") == request.field("Cookie")
+        return wide if is_known else plain("text/plain", b"no cookie", status="403 Forbidden")
+
+    wide = answers.picture("wide")
+    shown, other = on.picture("shown.png"), on.put("wide.png", wide, route=guarded)
+    on.page(
+        f'<img src="{shown}" srcset="{shown} 1w, {other} 9000w" sizes="1px">'
+        f"<script>document.cookie = 'place={ARABIC}'</script>"
+    )
+
+
 @case("secrets-stay-at-home")
 def secrets_stay_at_home(on: Stage) -> None:
     """What only we ask for: cookies go on to their own host, and other sites learn but where it lies."""
