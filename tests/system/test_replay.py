@@ -174,8 +174,10 @@ def preserve(sealed, *arguments):
 @pytest.fixture
 def serving(sealed):
     """The program `preserve replay`, and what it said of itself."""
+    # Shells have what they start in the background ignore Ctrl-C, and so would the program.
+    heeding = ["env", "--default-signal=INT"]
     with subprocess.Popen(
-        [PRESERVE, "replay", "kept", "--json", "--home", sealed.settings.home],
+        [*heeding, PRESERVE, "replay", "kept", "--json", "--home", sealed.settings.home],
         stdout=subprocess.PIPE, text=True,
     ) as program:  # fmt: skip
         lines = []
