@@ -94,7 +94,7 @@ def is_plain(value: object) -> bool:
     elif kind is list:
         members = value
     else:
-        return kind in _LEAVES or (kind is datetime and is_written_alike(value))  # type: ignore[arg-type]
+        return kind in _LEAVES or (kind is datetime and _is_written_alike(value))  # type: ignore[arg-type]
     try:
         for member in members:
             if type(member) is not str and type(member) not in _LEAVES and not is_plain(member):
@@ -104,7 +104,7 @@ def is_plain(value: object) -> bool:
     return True
 
 
-def is_written_alike(moment: datetime) -> bool:
+def _is_written_alike(moment: datetime) -> bool:
     """Whether orjson gives *moment* the form of `instant`: it leaves out a fraction of zero."""
     return moment.tzinfo is UTC and moment.microsecond > 0
 

@@ -19,7 +19,7 @@ _NOT_IN_A_URL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _PLAIN_HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+DEFAULT_PORTS = {"http": 80, "https": 443}
 _LARGEST_HOST_CHARACTERS = 254
 
 # What may stand unescaped (RFC 3986, 3.3 and 3.4), and the percent sign of escapes.
@@ -39,7 +39,7 @@ def normalised(url: str) -> str | None:
     parts = urlsplit(trimmed)
     scheme = parts.scheme.lower()
     user, at, _ = parts.netloc.rpartition("@")
-    port = f":{parts.port}" if parts.port not in {None, _DEFAULT_PORTS[scheme]} else ""
+    port = f":{parts.port}" if parts.port not in {None, DEFAULT_PORTS[scheme]} else ""
     bracketed = f"[{host}]" if ":" in host else host
     path = _without_dot_segments(_escaped(parts.path, _SAFE_IN_PATH)) or "/"
     query = f"?{_escaped(parts.query, _SAFE_IN_QUERY)}" if parts.query else ""

@@ -6,6 +6,7 @@ import ipaddress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from preservation.model.urls import DEFAULT_PORTS
 from preservation.recording.connections import connections_in
 from preservation.recording.drafts import Ending, Origin, TemporaryFile
 from preservation.recording.http1 import Http1Decoder
@@ -23,7 +24,6 @@ from preservation.recording.model import (
 )
 from preservation.recording.tls import PlainStream
 
-_USUAL_PORTS = {"http": 80, "https": 443}
 _LARGEST_HELD_BYTES = 1 << 20
 _OPEN = Ending(truncated="disconnect", detail="the connection was open when the recording ended")
 _CUT = Ending(truncated="length", detail="the recording stopped at its limit")
@@ -129,7 +129,7 @@ class _Opening:
 def _origin(connection: RecordedConnection, facts: TlsFacts | None) -> Origin:
     scheme = "http" if facts is None else "https"
     host = facts.server_name if facts is not None and facts.server_name else _host(connection)
-    is_usual = connection.port == _USUAL_PORTS[scheme]
+    is_usual = connection.port == DEFAULT_PORTS[scheme]
     authority = host if is_usual else f"{host}:{connection.port}"
     return Origin(connection=connection.number, scheme=scheme, authority=authority)
 

@@ -14,13 +14,13 @@ from preservation.capture.evidence import Exchange, Headers, header
 from preservation.capture.fetch.resuming import Resumable, is_overlong, length_in
 from preservation.capture.outcomes import PART_ALONE, Failure
 from preservation.model.routes import authority_of, host_and_port, url_fault, without_credentials
+from preservation.model.urls import DEFAULT_PORTS
 from preservation.model.vocabulary import Reason
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 """Statuses whose Location is followed (Fetch 2.2.6, redirect status)."""
 _PRINTABLE_ASCII = "".join(map(chr, range(0x21, 0x7F)))
 _SECRETS = frozenset({"cookie", "authorization"})
-_USUAL_PORTS = {"http": "80", "https": "443"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,14 +178,14 @@ def _referrer(page: str, url: str) -> str | None:
     scheme, host, port = _origin_of(page)
     if _origin_of(url) == (scheme, host, port):
         return page
-    return f"{scheme}://{host}{'' if port == _USUAL_PORTS[scheme] else f':{port}'}/"
+    return f"{scheme}://{host}{'' if port == DEFAULT_PORTS[scheme] else f':{port}'}/"
 
 
-def _origin_of(url: str) -> tuple[str, str, str]:
+def _origin_of(url: str) -> tuple[str, str, int]:
     """RFC 6454 4: scheme, host and port."""
     scheme = url.partition("://")[0].lower()
     host, port = host_and_port(url)
-    return scheme, host.lower(), port or _USUAL_PORTS[scheme]
+    return scheme, host.lower(), int(port or DEFAULT_PORTS[scheme])
 
 
 def _is_less_safe(url: str, *, than: str) -> bool:

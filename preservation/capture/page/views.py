@@ -189,7 +189,8 @@ def pictures_of(driver: Driver, layout: dict[str, Any]) -> Iterator[tuple[int, b
     x_px = max(0, min(view["pageX"] + view["clientWidth"], int(size["width"])) - width)
     height = max(1, min(int(size["height"]), TALLEST_PX))
     if x_px == 0 and width <= view["clientWidth"] and height <= view["clientHeight"]:
-        # The window as it stands: it needn't be stretched, which the page could see.
+        # The window as it stands: stretching it is seen by the page, and by nothing gives an empty
+        # picture of one from right to left.
         yield 0, _picture_of(driver)
         return
     for y_px in range(0, height, TILE_PX):
