@@ -4,17 +4,21 @@ The floor hashes the same lines once and builds the tree's inner nodes once, in 
 writing anything. Append: canonical JSON, one segment, written, synced and read back. Checkpoint: the
 segment read again, each line held to the one before, every tile written, synced and read back.
 Proofs: one for every entry, from tiles. Reading: each entry parsed strictly, as the verifier does.
-CPU time, the best of the rounds; on disk it includes the kernel's work for two fsync calls a file.
+CPU time, each part against the floor taken right beside it, because a machine shared with others
+changes its speed from second to second; on disk it includes the kernel's work for two fsync calls a
+file.
 
-Seen, 100,000 entries of 765 bytes, on 2 cores of a machine shared with others, where one and the same
-floor took 0.18 to 0.27 CPU s from run to run: append 2.5 to 3.6 times the floor, checkpoint 2.6 to 7,
-all proofs 1.0 to 1.6, strict reading 6 to 8.
+Seen, 100,000 entries of 765 bytes, on 2 cores of a machine shared with others: append 2.5 to 2.8 times
+the floor on disk, 2.5 to 2.6 in memory; checkpoint 5.4 to 6.6 and 2.9; all proofs 1.2 to 1.4; strict
+reading 7 to 8.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import itertools
+import statistics
 import tempfile
 import time
 from collections import deque
@@ -70,52 +74,51 @@ def floor(lines: list[bytes]) -> None:
 
 @dataclass
 class Round:
-    """CPU seconds of each part in one archive."""
+    """CPU seconds of the floor, and what each part took of them, in one archive."""
 
-    append: float
-    sign: float
-    prove: float
-    read: float
     bare: float
+    parts: dict[str, float]
     line_bytes: int
 
 
 def measure(home: Path, store: ObjectStore, entries: list[EntryDraft]) -> Round:
-    """Append, sign, prove and read *entries* once, and hash them once more without anything else."""
+    """Append, sign, prove and read *entries* once, and hash them alone before and after each part."""
     log = CustodyLog(store, "benchmark.invalid/log")
     key = SigningKey.generate(home / "log.pem", log.origin)
     count = len(entries)
-    append = cpu_seconds(lambda: log.append(entries, since=0))
-    sign = cpu_seconds(lambda: log.checkpoint(key))
-    prove = cpu_seconds(lambda: deque(log.inclusion_proofs(range(count), count), maxlen=0))
-    read = cpu_seconds(lambda: deque(log.entries(0, count), maxlen=0))
-    lines = [line for _, line, _ in Segments(store).lines(0)]
-    bare = cpu_seconds(lambda: floor(lines))
-    return Round(append, sign, prove, read, bare, sum(map(len, lines)))
+    work: dict[str, Callable[[], object]] = {
+        "append": lambda: log.append(entries, since=0),
+        "tiles and checkpoint": lambda: log.checkpoint(key),
+        "all inclusion proofs": lambda: deque(log.inclusion_proofs(range(count), count), maxlen=0),
+        "strict reading": lambda: deque(log.entries(0, count), maxlen=0),
+    }
+    took, floors, lines = [], [], []
+    for part in work.values():
+        took.append(cpu_seconds(part))
+        lines = lines or [line for _, line, _ in Segments(store).lines(0)]
+        floors.append(cpu_seconds(lambda lines=lines: floor(lines)))
+    around = [floors[0], *(statistics.mean(pair) for pair in itertools.pairwise(floors))]
+    parts = {name: part / bare for name, part, bare in zip(work, took, around, strict=True)}
+    return Round(statistics.mean(floors), parts, sum(map(len, lines)))
 
 
-def best(rounds: list[Round], store: str, count: int) -> None:
-    """Print the best of *rounds*, each part against the best floor."""
-    bare = min(found.bare for found in rounds)
+def show(rounds: list[Round], store: str, count: int) -> None:
+    """Print how many times the floor beside it each part took: median of the rounds, and quartiles."""
+    bare = statistics.median(found.bare for found in rounds)
     print(
         f"{store}: {count:,} entries of {rounds[0].line_bytes / count:,.0f} bytes; "
-        f"bare SHA-256: {bare:.3f} CPU s"
+        f"bare SHA-256: {bare:.3f} CPU s; {len(rounds)} rounds"
     )
-    for label, part in (
-        ("append", "append"),
-        ("tiles and checkpoint", "sign"),
-        ("all inclusion proofs", "prove"),
-        ("strict reading", "read"),
-    ):
-        took = min(getattr(found, part) for found in rounds)
-        print(f"  {label:22} {took / bare:5.1f} times the floor")
+    for part in rounds[0].parts:
+        low, middle, high = statistics.quantiles((found.parts[part] for found in rounds), n=4)
+        print(f"  {part:22} {middle:5.1f} times the floor ({low:.1f} to {high:.1f})")
 
 
 def main() -> None:
     """Print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--entries", type=int, default=100_000)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
     entries = drafts(options.entries)
     on_disk, in_memory = [], []
@@ -125,8 +128,8 @@ def main() -> None:
             store = DiskStore(home / "archive", aside=home / "aside")
             on_disk.append(measure(home / "a", store, entries))
             in_memory.append(measure(home / "b", MemoryStore(), entries))
-    best(on_disk, "on disk", options.entries)
-    best(in_memory, "in memory", options.entries)
+    show(on_disk, "on disk", options.entries)
+    show(in_memory, "in memory", options.entries)
 
 
 if __name__ == "__main__":

@@ -20,14 +20,18 @@ CLOCK_TOLERANCE = timedelta(seconds=300)
 """How far our clock may differ from the log's last entry, or from a time-stamping authority."""
 
 
-_LINE = (
-    b'{"agent":%b,"at":%b,"body":%b,"event_at":%b,"event_key":%b,"event_type":%b,"index":%d,'
-    b'"item":%b,"previous_leaf_hash":%b,"salt":"%b","version":%d}'
-)
-"""What `Entry.line` gives, put together from members that are canonical JSON already."""
+@lru_cache(256)
+def _around_body(agent: str, event_type: str, at: bytes) -> tuple[bytes, bytes]:
+    """How a line begins, up to its body, and what stands between event key and index.
 
-_often = lru_cache(256)(canonical_json)
-"""Of agents, types and moments, which many entries share."""
+    What `Entry.line` gives is put together from pieces, because many entries share most of them.
+    """
+    before = b'{"agent":%b,"at":%b,"body":' % (canonical_json(agent), at)
+    return before, b',"event_type":%b,"index":' % canonical_json(event_type)
+
+
+_instant = lru_cache(256)(canonical_json)
+_END = b'","version":%d}' % ENTRY_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,44 +93,51 @@ class Appending:
         """
         count, index, known = 0, self._tail.size, self._tail.known
         previous = _quoted(self._tail.last.leaf_hash) if self._tail.last else b"null"
-        write, salts = self._lines.write, clock.new_salts()
-        for draft in drafts:
+        write, at = self._lines.write, self._at
+        for draft, salt in zip(drafts, clock.new_salts(), strict=False):
             count += 1
             key = draft.event_key
             if key in known:
                 placed[key] = known[key]
                 continue
-            line = self._line(draft, index, previous, next(salts))
+            moment = draft.event_at
+            if moment > self._latest_event:
+                raise self._ahead_of_clock(draft)
+            before, between = _around_body(draft.agent, draft.event_type, at)
+            line = b"".join(
+                (
+                    before,
+                    draft.body_json or self._body_at(draft, index),
+                    b',"event_at":',
+                    _instant(moment),
+                    b',"event_key":',
+                    scalar_json(key),
+                    between,
+                    b"%d" % index,
+                    b',"item":',
+                    scalar_json(draft.item_id),
+                    b',"previous_leaf_hash":',
+                    previous,
+                    b',"salt":"',
+                    salt,
+                    _END,
+                )
+            )
             write(line + b"\n")
             previous = _quoted(leaf_hash(line))
             placed[key] = index
             index += 1
         return count
 
-    def _line(self, draft: EntryDraft, index: int, previous: bytes, salt: bytes) -> bytes:
-        """What `Entry.line` gives for *draft* in its place."""
-        moment = draft.event_at
-        if moment > self._latest_event:
-            raise LogBroken(
-                f"Our clock says {self._now}, but {draft.event_key} happened at {moment}.",
-                remedy="Set the clock right; nothing was written.",
-            )
-        body = draft.body_json
-        if body is None:
-            self._bodies[draft.event_key] = draft
-            body = draft.body_json_at(index)
-        return _LINE % (
-            _often(draft.agent),
-            self._at,
-            body,
-            _often(moment),
-            scalar_json(draft.event_key),
-            _often(draft.event_type),
-            index,
-            scalar_json(draft.item_id),
-            previous,
-            salt,
-            ENTRY_VERSION,
+    def _body_at(self, draft: EntryDraft, index: int) -> bytes:
+        """The body of a draft that speaks of its place."""
+        self._bodies[draft.event_key] = draft
+        return draft.body_json_at(index)
+
+    def _ahead_of_clock(self, draft: EntryDraft) -> LogBroken:
+        return LogBroken(
+            f"Our clock says {self._now}, but {draft.event_key} happened at {draft.event_at}.",
+            remedy="Set the clock right; nothing was written.",
         )
 
     def drafts(self) -> Iterator[EntryDraft]:
@@ -137,7 +148,7 @@ class Appending:
 
 
 def _quoted(digest: bytes) -> bytes:
-    return b'"%b"' % hexlify(digest)
+    return b'"' + hexlify(digest) + b'"'
 
 
 def _refuse_clock_behind(last: Entry | None, now: datetime) -> None:

@@ -178,7 +178,7 @@ class DiskStore:
         position = 0
         with self.open(key) as stream:
             for chunk in chunks_of(stream):
-                if chunk != content[position : position + len(chunk)]:
+                if not content.startswith(chunk, position):
                     return False
                 position += len(chunk)
         return position == len(content)

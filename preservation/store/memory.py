@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -18,6 +19,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._objects: dict[str, bytes] = {}
+        self._one_claim = threading.Lock()
 
     @property
     def place(self) -> str:
@@ -44,9 +46,10 @@ class MemoryStore:
 
     def claim(self, key: str, content: bytes) -> bool:
         """See `ObjectStore.claim`."""
-        # One step, and an object of this call's own: two threads can't both find it absent.
-        mine = memoryview(content).tobytes()
-        return self._objects.setdefault(checked_key(key), mine) is mine
+        held, mine = self._objects, bytes(content)
+        # Two threads that claim with one and the same object can't both find it absent.
+        with self._one_claim:
+            return checked_key(key) not in held and held.setdefault(key, mine) is mine
 
     def read(self, key: str) -> bytes:
         """See `ObjectStore.read`."""
