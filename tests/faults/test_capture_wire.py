@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import random
 import re
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -55,16 +57,30 @@ def trusting(tmp_path, authority):
     return made
 
 
-def opening(upto: int, headers: str = STABLE) -> bytes:
+def opening(upto: int, headers: str = STABLE, content: bytes = CONTENT) -> bytes:
     """The whole file promised, its first *upto* bytes sent."""
-    head = f"HTTP/1.1 200 OK\r\nContent-Length: {SIZE}\r\n{headers}\r\n"
-    return head.encode() + CONTENT[:upto]
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(content)}\r\n{headers}\r\n"
+    return head.encode() + content[:upto]
 
 
-def rest(start: int, upto: int = SIZE, headers: str = STABLE) -> bytes:
+def rest(start: int, upto: int = SIZE, headers: str = STABLE, content: bytes = CONTENT) -> bytes:
     """Everything from *start* promised, bytes up to *upto* sent."""
-    place = f"Content-Length: {SIZE - start}\r\nContent-Range: bytes {start}-{SIZE - 1}/{SIZE}\r\n"
-    return f"HTTP/1.1 206 Partial Content\r\n{place}{headers}\r\n".encode() + CONTENT[start:upto]
+    size = len(content)
+    place = f"Content-Length: {size - start}\r\nContent-Range: bytes {start}-{size - 1}/{size}\r\n"
+    return f"HTTP/1.1 206 Partial Content\r\n{place}{headers}\r\n".encode() + content[start:upto]
+
+
+def by_pieces(content: bytes, piece_bytes: int) -> Callable[[bytes], bytes]:
+    """Answers every request with no more than *piece_bytes* of what it asked for, then hangs up."""
+
+    def answer(head: bytes) -> bytes:
+        asked = re.search(rb"Range: bytes=(\d+)-", head)
+        if asked is None:
+            return opening(piece_bytes, content=content)
+        start = int(asked[1])
+        return rest(start, start + piece_bytes, content=content)
+
+    return answer
 
 
 @pytest.mark.parametrize("status", ["100 Continue", "102 Processing", "103 Early Hints"])
@@ -406,17 +422,25 @@ def test_a_date_vouches_for_a_file_that_is_older_than_a_minute(attempt):
 
 
 def test_a_transfer_that_never_stops_breaking_ends_in_pieces(attempt):
-    def one_byte_more(head: bytes) -> bytes:
-        asked = re.search(rb"Range: bytes=(\d+)-", head)
-        start = int(asked[1]) if asked else 0
-        return rest(start, start + 1) if asked else opening(1)
-
-    with RawServer(one_byte_more) as server:
+    with RawServer(by_pieces(CONTENT, 1)) as server:
         made = attempt(FILE, server.url())
 
     assert made.result.reason is Reason.TRUNCATED
     assert len(server.asked) == 8
     assert b"".join(made.content(kept) for kept in made.of_role(Role.PARTIAL)) == CONTENT[:8]
+
+
+def test_a_large_file_is_gone_on_with_however_often_it_breaks(attempt):
+    piece_bytes, pieces = 1 << 20, 12
+    content = random.Random(1).randbytes(piece_bytes * pieces)
+    roomy = replace(attempt.settings.limits, largest_object_bytes=len(content))
+    attempt.settings = replace(attempt.settings, limits=roomy)
+    with RawServer(by_pieces(content, piece_bytes)) as server:
+        made = attempt(FILE, server.url())
+
+    assert made.result.outcome is Outcome.CAPTURED, made.result.error_detail
+    assert made.only(Role.FILE) == content
+    assert len(server.asked) == len(made.result.derivations) == pieces
 
 
 @pytest.mark.parametrize("kind", CLASSES)

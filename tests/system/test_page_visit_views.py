@@ -203,6 +203,26 @@ def test_what_stands_at_the_edges_of_a_page_stands_in_its_picture(direction, hei
     assert [drawn.getpixel(at) for at in ((5, 5), (1275, height_px - 5))] == [(255, 0, 0), (0, 0, 255)]
 
 
+@pytest.mark.parametrize("height_px", [100, 20_000])
+def test_a_picture_of_one_colour_of_a_page_with_text_is_a_fault(height_px, site, visit):
+    over_it = "<div style='position:absolute;inset:0;height:{}px;background:#123'>"
+    page = f"<!doctype html><body style='margin:0;background:#123'><p>under it</p>{over_it.format(height_px)}"
+
+    blank = visit(site.page(f"/covered-{height_px}", page))
+    shown = visit(site.page(f"/covered-{height_px}-not-all", f"{page}<p style='color:#456'>."))
+
+    assert [str(fault) for fault in blank.snapshot.faults] == [
+        "screenshot: it is of one colour, though the page has text"
+    ]
+    assert shown.snapshot.faults == ()
+
+
+def test_a_page_without_text_may_be_of_one_colour(site, visit):
+    seen = visit(site.page("/empty", "<!doctype html><body style='background:#123'>"))
+
+    assert seen.snapshot.faults == ()
+
+
 @pytest.mark.parametrize("begun", ["", "<", "<!doctype html><html><head><title>Ti"])
 def test_of_a_document_that_breaks_off_before_its_body_no_picture_is_waited_for(begun, visit):
     head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 5000\r\n\r\n"

@@ -49,8 +49,11 @@ from preservation.model.routes import is_absolute_http
 from preservation.model.vocabulary import Reason
 from preservation.settings import Limits
 
-MOST_PIECES = 8
-"""A transfer that breaks more often than this is left in pieces."""
+MOST_SETBACKS = 8
+"""A transfer is left in pieces once so many began anew, or brought less than `GOOD_PIECE_BYTES`; as
+long as it gets on, it may break as often as it does.
+"""
+GOOD_PIECE_BYTES = 1 << 20
 
 _PIECE_BYTES = 1 << 16
 _CONNECT_MARGIN_S = 2
@@ -155,15 +158,18 @@ class Wire:
         """
         first = call.exchange
         promise = resumable(first.status, first.response_headers) if first else None
-        pieces = 1
-        while promise is not None and chain.given_up + pieces < MOST_PIECES and self._may_go_on(call):
-            held = sum(one.size_bytes for one in chain.ended(None, piece_count=pieces).pieces)
-            following = self._call(chain, is_verified=call.is_verified, rest=Rest(promise, held))
+        pieces, held_bytes, setbacks = 1, 0, 0
+        while promise is not None and self._may_go_on(call):
+            held_bytes += _brought_bytes(call)
+            setbacks += not _is_good_piece(call)
+            if setbacks == MOST_SETBACKS:
+                break
+            following = self._call(chain, is_verified=call.is_verified, rest=Rest(promise, held_bytes))
             if following.exchange is None or following.exchange.body is None:
                 return chain.ended(_both(call.failure, following.failure), piece_count=pieces)
             call, headers = following, following.exchange.response_headers
             if is_anew(following.exchange):
-                chain.given_up, pieces = chain.given_up + pieces, 1
+                chain.given_up, pieces, held_bytes = chain.given_up + pieces, 1, 0
                 promise = resumable(following.exchange.status, headers)
             else:
                 pieces += 1
@@ -172,8 +178,7 @@ class Wire:
 
     def _may_go_on(self, call: Call) -> bool:
         broke_off = call.failure is not None and call.failure.reason in _BROKEN_OFF
-        has_brought = call.exchange is not None and call.exchange.size_bytes > 0
-        return self.resumes and broke_off and has_brought and self.gateway.seconds_left > 0
+        return self.resumes and broke_off and _brought_bytes(call) > 0 and self.gateway.seconds_left > 0
 
     def _call(self, chain: _Chain, *, is_verified: bool, rest: Rest | None = None) -> Call:
         """One request and its answer, or why there was none; noted in *chain*."""
@@ -289,6 +294,16 @@ def _asked(chain: _Chain, label: str, *, is_verified: bool, rest: Rest | None) -
         headers = (*headers, *rest.promise.range_fields(rest.held_bytes))
     request = prepared(url, headers, jar)
     return Asked(label=label, url=url, prepared=request, is_verified=is_verified, rest=rest)
+
+
+def _brought_bytes(call: Call) -> int:
+    return call.exchange.size_bytes if call.exchange else 0
+
+
+def _is_good_piece(call: Call) -> bool:
+    """Whether a rest was asked for, and a good part of it came."""
+    has_gone_on = call.exchange is not None and not is_anew(call.exchange)
+    return has_gone_on and _brought_bytes(call) >= GOOD_PIECE_BYTES
 
 
 def _both(broken: Failure | None, refused: Failure | None) -> Failure | None:

@@ -11,6 +11,7 @@ Print and single file aren't taken here: they are made from the capture, in repl
 from __future__ import annotations
 
 import base64
+import io
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ TILE_PX = 16_384
 TALLEST_PX = 100_000
 """What lies further down isn't drawn; the view's fault says so."""
 WIDEST_PX = 4 * VIEWPORT_PX[0]
+_LEAST_PX_A_BYTE = 40
+"""Of a picture of one colour; Chromium packs 56."""
 _PICTURE_S = 20.0
 _BODY_S = 1.0
 _TICK_S = 0.1
@@ -144,9 +147,13 @@ class Photographer:
         if not self._has_body():
             raise DevToolsFault("the document broke off before its body: there is nothing to draw")
         self.layout = self.layout or self._driver.call("Page.getLayoutMetrics")
+        is_blank = bool(self.facts.get("text"))
         for y_px, picture in pictures_of(self._driver, self.layout):
             name = f"screenshot-{y_px}" if y_px else "screenshot"
             self._keep(name, Role.SCREENSHOT, "image/png", picture, y_px=y_px)
+            is_blank = is_blank and is_of_one_colour(picture)
+        if is_blank:
+            self.faults.append(ViewFault("screenshot", "it is of one colour, though the page has text"))
         height = int(self.layout["cssContentSize"]["height"])
         if height > TALLEST_PX:
             reason = f"the page is {height} px tall; drawn are the first {TALLEST_PX}"
@@ -171,7 +178,7 @@ class Photographer:
                 role=role,
                 name=name,
                 content_type=content_type,
-                size_px=struct.unpack("!II", content[16:24]) if is_picture else None,
+                size_px=_size_of(content) if is_picture else None,
                 y_px=y_px,
             )
         )
@@ -196,6 +203,22 @@ def pictures_of(driver: Driver, layout: dict[str, Any]) -> Iterator[tuple[int, b
     for y_px in range(0, height, TILE_PX):
         clip = {"x": x_px, "y": y_px, "width": width, "height": min(TILE_PX, height - y_px), "scale": 1}
         yield y_px, _picture_of(driver, captureBeyondViewport=True, clip=clip)
+
+
+def is_of_one_colour(picture: bytes) -> bool:
+    """Whether all pixels of *picture* (PNG) are alike; decodes only what is small enough for that."""
+    width, height = _size_of(picture)
+    if len(picture) > width * height / _LEAST_PX_A_BYTE:
+        return False
+    from PIL import Image  # few pages need it
+
+    with Image.open(io.BytesIO(picture)) as image:
+        return all(band.getextrema()[0] == band.getextrema()[1] for band in image.split())
+
+
+def _size_of(picture: bytes) -> tuple[int, int]:
+    width, height = struct.unpack("!II", picture[16:24])
+    return width, height
 
 
 def _picture_of(driver: Driver, **what: object) -> bytes:
