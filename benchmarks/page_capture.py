@@ -14,7 +14,7 @@ and printed (PDF, MHTML). It is no part of the ratios.
 
 Seen on 2 idle cores, against the bare visit: CPU 1.09 (small), 1.15 (gallery), 1.65 (article), wall
 1.03, 1.06, 1.20, memory 1.00, 1.00, 1.19 times; median of all pages CPU 1.15, wall 1.06, memory 1.00.
-On a machine shared with others 1.11 to 1.15, 1.18 to 1.25, 1.53 to 1.66, and 1.18 to 1.29 over all
+On a machine shared with others 1.11 to 1.20, 1.18 to 1.25, 1.41 to 1.66, and 1.18 to 1.29 over all
 (wall 1.10 to 1.14, memory 1.03).
 Beside the visit with the same views: CPU 1.03 to 1.06. The picture of the article alone costs half of
 its load: see docs/decisions/0006. Pages a minute with 3 workers, each page stayed with for two

@@ -9,8 +9,8 @@ Seen: at 2 megapixels JPEG 1.02 to 1.09 (progressive 1.02), PNG 1.08, WebP 1.05,
 JPEG 0.82, PNG 1.02, WebP 0.66, HEIC 1.05, AVIF 1.04. AVIF at 2 is 1.07 to 1.08 by the least of 25 runs
 and 1.09 to 1.19 by their median: it moves with what else uses the machine's memory.
 All of that on a quiet machine. Where others use the processor's cache, small steps in Python suffer
-more than decoders do: at 2 megapixels JPEG 1.24 to 1.53, WebP 1.22, AVIF 1.15 to 1.21, PNG and HEIC
-1.09. What is decoded without a draft leaves a tenth of its decoding for everything else.
+more than decoders do: at 2 megapixels JPEG 1.24 to 1.53, WebP 1.22, AVIF 1.15 to 1.21, PNG 1.09 and
+HEIC 1.09 to 1.12. What is decoded without a draft leaves a tenth of its decoding for everything else.
 
     .venv/bin/python -m benchmarks.similarity.signals [--photos 8] [--work DIRECTORY] [--json]
 """
