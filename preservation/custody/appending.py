@@ -9,28 +9,34 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 
+import orjson
+
 from preservation import clock
 from preservation.custody.entries import ENTRY_VERSION, Entry, EntryDraft, event_key_in
 from preservation.custody.merkle import leaf_hash
 from preservation.custody.segments import Segments, log_broken
 from preservation.errors import LogBroken
-from preservation.model.canonical import canonical_json, scalar_json
+from preservation.model.canonical import canonical_json
 
 CLOCK_TOLERANCE = timedelta(seconds=300)
 """How far our clock may differ from the log's last entry, or from a time-stamping authority."""
 
 
+# What `Entry.line` gives is put together from pieces, because entries share most of them.
 @lru_cache(256)
 def _around_body(agent: str, event_type: str, at: bytes) -> tuple[bytes, bytes]:
-    """How a line begins, up to its body, and what stands between event key and index.
-
-    What `Entry.line` gives is put together from pieces, because many entries share most of them.
-    """
+    """How a line begins, up to its body, and what stands between event key and index."""
     before = b'{"agent":%b,"at":%b,"body":' % (canonical_json(agent), at)
     return before, b',"event_type":%b,"index":' % canonical_json(event_type)
 
 
-_instant = lru_cache(256)(canonical_json)
+@lru_cache(256)
+def _before_key(event_at: datetime) -> bytes:
+    """What stands between body and event key."""
+    return b',"event_at":%b,"event_key":' % canonical_json(event_at)
+
+
+_CHAIN = b',"previous_leaf_hash":%b,"salt":"'
 _END = b'","version":%d}' % ENTRY_VERSION
 
 
@@ -89,11 +95,11 @@ class Appending:
         stands, by event key; how many drafts there were.
 
         Raises:
-            TypeError, ValueError: One has no canonical form.
+            TypeError, ValueError: A body that speaks of its place has no canonical form.
         """
         count, index, known = 0, self._tail.size, self._tail.known
-        previous = _quoted(self._tail.last.leaf_hash) if self._tail.last else b"null"
-        write, at = self._lines.write, self._at
+        last, write, at, json = self._tail.last, self._lines.write, self._at, orjson.dumps
+        chain = _CHAIN % (b'"%b"' % hexlify(last.leaf_hash) if last else b"null")
         for draft, salt in zip(drafts, clock.new_salts(), strict=False):
             count += 1
             key = draft.event_key
@@ -108,23 +114,20 @@ class Appending:
                 (
                     before,
                     draft.body_json or self._body_at(draft, index),
-                    b',"event_at":',
-                    _instant(moment),
-                    b',"event_key":',
-                    scalar_json(key),
+                    _before_key(moment),
+                    json(key),
                     between,
                     b"%d" % index,
                     b',"item":',
-                    scalar_json(draft.item_id),
-                    b',"previous_leaf_hash":',
-                    previous,
-                    b',"salt":"',
+                    json(draft.item_id),
+                    chain,
                     salt,
                     _END,
                 )
             )
-            write(line + b"\n")
-            previous = _quoted(leaf_hash(line))
+            write(line)
+            write(b"\n")
+            chain = _CHAIN % (b'"%b"' % hexlify(leaf_hash(line)))
             placed[key] = index
             index += 1
         return count
@@ -145,10 +148,6 @@ class Appending:
         for line in io.BytesIO(self.content):
             draft = Entry.parse(line[:-1]).draft
             yield self._bodies.get(draft.event_key, draft)
-
-
-def _quoted(digest: bytes) -> bytes:
-    return b'"' + hexlify(digest) + b'"'
 
 
 def _refuse_clock_behind(last: Entry | None, now: datetime) -> None:

@@ -65,7 +65,7 @@ class EntryDraft:
 
     Raises:
         TypeError: A value of the wrong type, or a body with one that JSON hasn't, such as a float.
-        ValueError: A body without canonical form; see `canonical_json`.
+        ValueError: A text or a body without canonical form; see `canonical_json`.
     """
 
     event_key: str
@@ -83,6 +83,7 @@ class EntryDraft:
         if not is_sound or not (isinstance(self.body, Mapping) or callable(self.body)):
             msg = f"a draft is texts, an instant with a time zone, and a body: {self!r}"
             raise TypeError(msg)
+        canonical_json("".join(texts))
         written = None if callable(self.body) else canonical_json(self.body)
         object.__setattr__(self, "body_json", written)
 

@@ -64,18 +64,6 @@ def written(plain: object) -> bytes | None:
     return None
 
 
-def scalar_json(value: str | int | None) -> bytes:
-    """`canonical_json` of a scalar alone, without looking for anything else.
-
-    Raises:
-        ValueError: Half a surrogate pair, or an integer beyond 2^53.
-    """
-    try:
-        return orjson.dumps(value, option=_OPTIONS)
-    except orjson.JSONEncodeError as error:
-        raise ValueError(str(error)) from error
-
-
 def _by_reference(value: object) -> bytes:
     try:
         return rfc8785.dumps(_plain(value))  # type: ignore[arg-type]
