@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from preservation.capture.fetch import wire
 from preservation.model.vocabulary import Engine, Outcome, Reason, Role
 from tests.fakes.capture_attempts import Attempts
 from tests.fakes.raw_server import RawServer
@@ -367,7 +368,7 @@ def test_wherever_a_transfer_breaks_the_sum_of_its_pieces_is_the_file(attempt, b
         rest(300).replace(f"/{SIZE}".encode(), f"/{SIZE + 1}".encode(), 1),
         rest(300).replace(b"Content-Range", b"X-Content-Range"),
         b"HTTP/1.1 416 Range Not Satisfiable\r\nContent-Length: 0\r\n\r\n",
-        b"",
+        b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n",
         rest(300, headers=STABLE + "Content-Encoding: gzip\r\n"),
         rest(300).replace(f"Content-Length: {SIZE - 300}\r\n".encode(), b"") + b"more",
     ],
@@ -378,7 +379,7 @@ def test_wherever_a_transfer_breaks_the_sum_of_its_pieces_is_the_file(attempt, b
         "other-length",
         "no-place",
         "416",
-        "nothing",
+        "to-be-waited-for",
         "coding",
         "overlong",
     ],
@@ -441,6 +442,35 @@ def test_a_large_file_is_gone_on_with_however_often_it_breaks(attempt):
     assert made.result.outcome is Outcome.CAPTURED, made.result.error_detail
     assert made.only(Role.FILE) == content
     assert len(server.asked) == len(made.result.derivations) == pieces
+
+
+GONE = [b"", b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 4\r\n\r\naway"]
+
+
+@pytest.mark.parametrize("away", GONE, ids=["no-answer", "proxy-alone"])
+def test_a_server_that_is_away_for_a_moment_is_asked_for_the_rest_again(away, attempt, monkeypatch):
+    monkeypatch.setattr(wire, "AWAY_PAUSES_S", (0, 0, 0))
+    with RawServer(opening(300), away, away, rest(300, 900), away, rest(900)) as server:
+        made = attempt(FILE, server.url())
+
+    assert made.result.outcome is Outcome.CAPTURED, made.result.error_detail
+    assert made.only(Role.FILE) == CONTENT
+    pieces = [CONTENT[:300], CONTENT[300:900], CONTENT[900:]]
+    assert [made.content(kept) for kept in made.of_role(Role.PARTIAL)] == pieces
+    assert len(server.asked) == 6
+    assert made.warc_faults() == 0
+
+
+@pytest.mark.parametrize("away", GONE, ids=["no-answer", "proxy-alone"])
+def test_a_server_that_stays_away_leaves_what_it_gave(away, attempt, monkeypatch):
+    monkeypatch.setattr(wire, "AWAY_PAUSES_S", (0, 0))
+    with RawServer(opening(300), *[away] * 9) as server:
+        made = attempt(FILE, server.url())
+
+    assert (made.result.outcome, made.result.reason) == (Outcome.NOT_CAPTURED, Reason.TRUNCATED)
+    assert "not resumed" in made.result.error_detail
+    assert made.only(Role.PARTIAL) == CONTENT[:300]
+    assert len(server.asked) == 4
 
 
 @pytest.mark.parametrize("kind", CLASSES)

@@ -32,28 +32,17 @@ class Fetched:
     """Why the body isn't whole, or isn't there at all."""
     certificate_fault: Failure | None = None
     """Why nobody vouches for who answered; null if somebody does."""
-    redirects: int = 0
-    """How many of the exchanges led elsewhere."""
-    piece_count: int = 1
-    """In how many exchanges the last body came; more than one if it was resumed."""
-
-    given_up: int = 0
-    """How many exchanges before those hold pieces that the server gave all of anew."""
+    pieces: tuple[Exchange, ...] = ()
+    """The exchanges whose bodies follow each other and make up the last one: several, if it was gone
+    on with.
+    """
+    given_up_pieces: tuple[Exchange, ...] = ()
+    """The exchanges whose bodies broke off and are no part of the last one: it was given anew."""
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:
         """Every answered call."""
         return tuple(call.exchange for call in self.calls if call.exchange is not None)
-
-    @property
-    def pieces(self) -> tuple[Exchange, ...]:
-        """The exchanges whose bodies follow each other and make up the last one."""
-        return self.exchanges[self.redirects + self.given_up :][: self.piece_count]
-
-    @property
-    def given_up_pieces(self) -> tuple[Exchange, ...]:
-        """The exchanges whose bodies broke off and are no part of the last one."""
-        return self.exchanges[self.redirects :][: self.given_up]
 
     @property
     def final(self) -> Exchange | None:
@@ -63,4 +52,4 @@ class Fetched:
     @property
     def is_pieced_together(self) -> bool:
         """Whether the last body is whole, but came in more than one exchange."""
-        return self.failure is None and self.piece_count > 1
+        return self.failure is None and len(self.pieces) > 1

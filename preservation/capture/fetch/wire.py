@@ -25,9 +25,9 @@ from requests.cookies import RequestsCookieJar, extract_cookies_to_jar
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from preservation import clock
-from preservation.capture.evidence import Exchange, Headers
+from preservation.capture.evidence import Exchange, Headers, header
 from preservation.capture.fetch.fetched import Call, Fetched
-from preservation.capture.fetch.resuming import length_in, resumable
+from preservation.capture.fetch.resuming import Resumable, length_in, resumable
 from preservation.capture.fetch.wire_faults import UNPROVEN, client_failure
 from preservation.capture.fetch.wire_request import (
     Asked,
@@ -54,11 +54,17 @@ MOST_SETBACKS = 8
 long as it gets on, it may break as often as it does.
 """
 GOOD_PIECE_BYTES = 1 << 20
+AWAY_PAUSES_S = (1, 2, 4, 8, 16)
+"""A server that broke off is often away for a moment, being started anew; what it gave is worth a wait.
+"""
 
 _PIECE_BYTES = 1 << 16
 _CONNECT_MARGIN_S = 2
 """The gateway gives up first, so that its verdict is the one that counts."""
 _BROKEN_OFF = frozenset({Reason.TRUNCATED, Reason.TIMEOUT})
+_AWAY = _BROKEN_OFF | {Reason.UNREACHABLE}
+_AWAY_STATUSES = frozenset({502, 503, 504})
+"""What a proxy answers for a server that it can't reach."""
 _NUMBERS = itertools.count(1)
 """Of labels: unique in this process, and so in every attempt."""
 
@@ -79,17 +85,18 @@ class _Chain:
     redirects: int = 0
     certificate_fault: Failure | None = None
 
-    given_up: int = 0
-    """How many pieces of a body are of no use, for the server gave all of it again."""
+    pieces: list[Exchange] = field(default_factory=list)
+    """What came of the last body."""
+    given_up: list[Exchange] = field(default_factory=list)
+    """Pieces that are of no use, for the server gave all of the body again."""
 
-    def ended(self, failure: Failure | None, *, piece_count: int = 1) -> Fetched:
+    def ended(self, failure: Failure | None) -> Fetched:
         return Fetched(
             calls=tuple(self.calls),
             failure=failure,
             certificate_fault=self.certificate_fault,
-            redirects=self.redirects,
-            piece_count=piece_count,
-            given_up=self.given_up,
+            pieces=tuple(self.pieces),
+            given_up_pieces=tuple(self.given_up),
         )
 
 
@@ -117,6 +124,7 @@ class Wire:
         chain = _Chain(url=url, first=url, headers=headers)
         while True:
             call = self._hop(chain)
+            chain.pieces = [call.exchange] if call.exchange else []
             # What came of a body that leads elsewhere doesn't matter: browsers don't even read it.
             following = redirect_target(call.exchange) if call.exchange else None
             if following is None:
@@ -156,25 +164,34 @@ class Wire:
         """The end of the chain; a body that broke off is gone on with, or taken anew where the server
         gives all of it (200) in place of its rest.
         """
-        first = call.exchange
+        first, setbacks = call.exchange, 0
         promise = resumable(first.status, first.response_headers) if first else None
-        pieces, held_bytes, setbacks = 1, 0, 0
         while promise is not None and self._may_go_on(call):
-            held_bytes += _brought_bytes(call)
             setbacks += not _is_good_piece(call)
             if setbacks == MOST_SETBACKS:
                 break
-            following = self._call(chain, is_verified=call.is_verified, rest=Rest(promise, held_bytes))
-            if following.exchange is None or following.exchange.body is None:
-                return chain.ended(_both(call.failure, following.failure), piece_count=pieces)
-            call, headers = following, following.exchange.response_headers
-            if is_anew(following.exchange):
-                chain.given_up, pieces, held_bytes = chain.given_up + pieces, 1, 0
-                promise = resumable(following.exchange.status, headers)
+            following = self._rest(chain, call, promise)
+            answer = following.exchange
+            if answer is None or answer.body is None:
+                return chain.ended(_both(call.failure, following.failure))
+            call = following
+            if is_anew(answer):
+                chain.given_up, chain.pieces = chain.given_up + chain.pieces, [answer]
+                promise = resumable(answer.status, answer.response_headers)
             else:
-                pieces += 1
-                promise = replace(promise, length=length_in(headers))
-        return chain.ended(call.failure, piece_count=pieces)
+                chain.pieces.append(answer)
+                promise = replace(promise, length=length_in(answer.response_headers))
+        return chain.ended(call.failure)
+
+    def _rest(self, chain: _Chain, broken: Call, promise: Resumable) -> Call:
+        """Ask for what follows the chain's pieces; who is away for a moment is asked again."""
+        rest = Rest(promise, sum(piece.size_bytes for piece in chain.pieces))
+        for pause_s in AWAY_PAUSES_S:
+            following = self._call(chain, is_verified=broken.is_verified, rest=rest)
+            if not _is_away(following) or self.gateway.seconds_left <= pause_s:
+                return following
+            clock.sleep(pause_s)
+        return self._call(chain, is_verified=broken.is_verified, rest=rest)
 
     def _may_go_on(self, call: Call) -> bool:
         broke_off = call.failure is not None and call.failure.reason in _BROKEN_OFF
@@ -304,6 +321,14 @@ def _is_good_piece(call: Call) -> bool:
     """Whether a rest was asked for, and a good part of it came."""
     has_gone_on = call.exchange is not None and not is_anew(call.exchange)
     return has_gone_on and _brought_bytes(call) >= GOOD_PIECE_BYTES
+
+
+def _is_away(call: Call) -> bool:
+    """Whether nobody answered, or a proxy alone; who asks for a pause of its own gets that one."""
+    if call.exchange is None:
+        return call.failure is not None and call.failure.reason in _AWAY
+    is_to_wait = header(call.exchange.response_headers, "retry-after") is not None
+    return call.exchange.status in _AWAY_STATUSES and not is_to_wait
 
 
 def _both(broken: Failure | None, refused: Failure | None) -> Failure | None:
