@@ -147,6 +147,14 @@ def test_a_segment_whose_server_is_down_is_left_to_the_next_attempt(site, attemp
 
 
 ERROR_PAGE = b"<!DOCTYPE html><title>502</title><h1>Bad Gateway</h1>"
+DASH_OF_RANGES = """<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"
+mediaPresentationDuration="PT2S"><Period><AdaptationSet mimeType="video/mp4">
+<Representation id="v" bandwidth="1000">{}</Representation></AdaptationSet></Period></MPD>"""
+OF_THE_BASE = """<BaseURL>film.mp4</BaseURL><SegmentList><Initialization range="0-99"/>
+<SegmentURL mediaRange="100-999"/><SegmentURL mediaRange="1000-3071"/></SegmentList>"""
+OF_ONE_NAME = """<SegmentList><Initialization sourceURL="film.mp4" range="0-99"/>
+<SegmentURL media="film.mp4" mediaRange="100-999"/>
+<SegmentURL media="film.mp4" mediaRange="1000-3071"/></SegmentList>"""
 DASH = """<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT3S">
 <Period><AdaptationSet mimeType="video/mp4"><Representation id="v" bandwidth="1000"><SegmentList>
 {}</SegmentList></Representation></AdaptationSet></Period></MPD>"""
@@ -267,21 +275,56 @@ def test_segments_that_yt_dlp_leaves_out_as_advertisements_are_told(site, attemp
     )
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        served(FILM, "video/mp2t"),
-        served(FILM[:1000], "video/mp2t", f"206 Part\r\nContent-Range: bytes 0-999/{len(FILM)}"),
-    ],
-    ids=["all-of-it", "another-part"],
-)
-def test_a_film_of_other_byte_ranges_than_asked_for_is_no_film(answer, attempt):
-    listed = (
+BY_RANGES = served(
+    playlist(
         *("#EXTINF:1,", "#EXT-X-BYTERANGE:1000@0", "/all.ts"),
-        *("#EXTINF:1,", "#EXT-X-BYTERANGE:1000@1000", "/all.ts"),
-    )
-    listing = served(playlist(*listed), "application/vnd.apple.mpegurl")
-    with RawServer(lambda head: listing if b"m3u8" in head.split(b"\r\n")[0] else answer) as server:
+        *("#EXTINF:1,", f"#EXT-X-BYTERANGE:{len(FILM) - 1000}@1000", "/all.ts"),
+    ),
+    "application/vnd.apple.mpegurl",
+)
+
+
+def test_a_film_of_byte_ranges_is_cut_out_of_a_file_that_came_whole(attempt):
+    whole = served(FILM, "video/mp2t")
+    with RawServer(lambda head: BY_RANGES if b"m3u8" in head.split(b"\r\n")[0] else whole) as server:
+        made = attempt(POST, server.url("/ranges.m3u8"))
+
+    assert made.result.outcome is Outcome.CAPTURED, made.result.error_detail
+    assert made.only(Role.MEDIA) == FILM
+    assert sum(b"/all.ts" in head for head in server.asked) == 1
+    assert server.url("/all.ts") in responses(made)
+
+
+@pytest.mark.parametrize("ranges", [OF_THE_BASE, OF_ONE_NAME], ids=["base-url", "segment-urls"])
+def test_a_dash_film_of_byte_ranges_is_their_file(ranges, attempt):
+    listing = served(DASH_OF_RANGES.format(ranges).encode(), "application/dash+xml")
+    film = served(FILM, "video/mp4")
+    with RawServer(lambda head: listing if b".mpd" in head.split(b"\r\n")[0] else film) as server:
+        made = attempt(POST, server.url("/film.mpd"))
+
+    assert made.result.outcome is Outcome.CAPTURED, made.result.error_detail
+    assert made.only(Role.MEDIA) == FILM
+
+
+def test_a_film_of_byte_ranges_beyond_its_file_is_no_film(attempt):
+    short = served(FILM[:700], "video/mp2t")
+    with RawServer(lambda head: BY_RANGES if b"m3u8" in head.split(b"\r\n")[0] else short) as server:
+        made = attempt(POST, server.url("/ranges.m3u8"))
+
+    assert made.result.outcome is not Outcome.CAPTURED
+
+
+def test_a_film_of_byte_ranges_within_a_file_that_is_too_large_is_too_large(attempt):
+    whole = b"HTTP/1.1 200 OK\r\nContent-Type: video/mp2t\r\n\r\n" + FILM
+    with RawServer(lambda head: BY_RANGES if b"m3u8" in head.split(b"\r\n")[0] else whole) as server:
+        made = attempt(POST, server.url("/ranges.m3u8"), largest_object_bytes=1500)
+
+    assert (made.result.outcome, made.result.reason) == (Outcome.NOT_CAPTURED, Reason.TOO_LARGE)
+
+
+def test_a_film_of_other_byte_ranges_than_asked_for_is_no_film(attempt):
+    answer = served(FILM[:900], "video/mp2t", f"206 Part\r\nContent-Range: bytes 0-899/{len(FILM)}")
+    with RawServer(lambda head: BY_RANGES if b"m3u8" in head.split(b"\r\n")[0] else answer) as server:
         made = attempt(POST, server.url("/ranges.m3u8"))
 
     assert (made.result.outcome, made.result.reason, made.result.error_class) == (

@@ -12,8 +12,6 @@ post is no plain success.
 
 from __future__ import annotations
 
-import re
-import ssl
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -22,9 +20,12 @@ from typing import Any
 import yt_dlp
 from yt_dlp.globals import plugin_dirs
 from yt_dlp.networking.exceptions import RequestError
-from yt_dlp.utils import DownloadCancelled, DownloadError, ExtractorError
+from yt_dlp.utils import DownloadError, ExtractorError
 
 from preservation import clock
+from preservation.capture.post.dash import read_ranges
+from preservation.capture.post.handlers import TooLarge, check, trusting
+from preservation.capture.post.ranges import WholeFiles
 from preservation.capture.post.report import LackKind, PostJob, entries_of
 from preservation.capture.post.segments import Segments
 from preservation.model.digests import fixity_of_file
@@ -45,17 +46,9 @@ _LISTED_PROTOCOLS = frozenset({"m3u8_native", "m3u8", "http_dash_segments"})
 
 # No code from outside this installation.
 plugin_dirs.value = []
+read_ranges()
 
 Tell = Callable[..., None]
-
-
-class DeadlineOver(DownloadCancelled):  # type: ignore[misc]
-    """The attempt's time was up."""
-
-
-class TooLarge(DownloadCancelled):  # type: ignore[misc]
-    """A file is larger than the limit."""
-
 
 _FAULTS = (DownloadError, ExtractorError, RequestError, TooLarge, ValueError)
 """What one medium can fail with, the end of the attempt's time aside."""
@@ -92,10 +85,11 @@ class _Program(yt_dlp.YoutubeDL):  # type: ignore[misc]
         self._tell = tell
         self._told: set[str] = set()
         self._segments = Segments()
+        self._whole = WholeFiles(Path(job.folder), lambda size_bytes: check(job, size_bytes))
         super().__init__(options)
 
     def build_request_director(self, handlers: Iterable[type], preferences: Any = None) -> Any:
-        ours = [_trusting(handler, self._job, self._segments) for handler in handlers]
+        ours = [trusting(handler, self._job, self._segments, self._whole) for handler in handlers]
         return super().build_request_director(ours, preferences)
 
     def get_info_extractor(self, ie_key: str) -> Any:
@@ -189,47 +183,6 @@ class _Program(yt_dlp.YoutubeDL):  # type: ignore[misc]
         self._segments.hear(message)
 
 
-def _trusting(handler: type, job: PostJob, segments: Segments) -> type:
-    """*handler* with the roots of *job*, that leaves a connection before its recording is full.
-
-    The TLS keys go where SSLKEYLOGFILE says: yt-dlp's contexts heed it.
-    """
-    base: Any = handler
-
-    def make_context(self: Any, *rest: Any, **options: Any) -> ssl.SSLContext:
-        context: ssl.SSLContext = base._make_sslcontext(self, *rest, **options)  # noqa: SLF001
-        if job.roots is not None and job.is_verified:
-            context.load_verify_locations(cafile=job.roots)
-        return context
-
-    carried = {"bytes": 0}
-
-    def send(self: Any, request: Any) -> Any:
-        if carried["bytes"] > job.largest_recorded_bytes // 2 and hasattr(self, "_clear_instances"):
-            self._clear_instances()
-            carried["bytes"] = 0
-        segments.fault = None
-        try:
-            answer = base._send(self, request)  # noqa: SLF001
-        except RequestError as error:
-            segments.fault = error
-            raise
-        segments.note(request, answer)
-        if segments.is_media:
-            segments.watch(answer)
-        length = answer.headers.get("Content-Length") or ""
-        # An answer that doesn't state its length may be of any.
-        stated_bytes = int(length) if re.fullmatch("[0-9]{1,19}", length) else None
-        carried["bytes"] += job.largest_recorded_bytes if stated_bytes is None else stated_bytes
-        if stated_bytes is not None and stated_bytes > job.largest_object_bytes:
-            # yt-dlp leaves it where it is, and goes on.
-            segments.fault = TooLarge(f"{request.url} has {stated_bytes} bytes")
-        return answer
-
-    # yt-dlp knows a handler by the name of its class.
-    return type(handler.__name__, (handler,), {"_make_sslcontext": make_context, "_send": send})
-
-
 class _Log:
     """Keeps what yt-dlp would print."""
 
@@ -305,10 +258,7 @@ def _hook(job: PostJob, tell: Tell) -> Callable[[dict[str, Any]], None]:
                 tell("described", post=post)
             url, protocol = str(described.get("url") or ""), str(described.get("protocol") or "")
             tell("media", file=file, url=url, protocol=protocol, is_whole=is_whole)
-        if job.is_over():
-            raise DeadlineOver("the attempt's time was up")
-        if (progress.get("downloaded_bytes") or 0) > job.largest_object_bytes:
-            raise TooLarge(f"more than {job.largest_object_bytes} bytes")
+        check(job, progress.get("downloaded_bytes") or 0)
 
     return note
 
