@@ -172,12 +172,23 @@ def headers_on_the_way(url: str, headers: Headers, *, first: str) -> Headers:
     return tuple((name, value) for name, value in fields if value is not None)
 
 
+def told_by(policy: str, page: str, url: str) -> str | None:
+    """The Referer that *page* wants sent to *url*; a *policy* that would tell another site more than
+    where the page lies isn't followed that far.
+    """
+    if policy == "no-referrer" or (policy == "same-origin" and _origin_of(url) != _origin_of(page)):
+        return None
+    return _home_of(page) if policy in {"origin", "strict-origin"} else _referrer(page, url)
+
+
 def _referrer(page: str, url: str) -> str | None:
     if _is_less_safe(url, than=page):
         return None
-    scheme, host, port = _origin_of(page)
-    if _origin_of(url) == (scheme, host, port):
-        return page
+    return page if _origin_of(url) == _origin_of(page) else _home_of(page)
+
+
+def _home_of(url: str) -> str:
+    scheme, host, port = _origin_of(url)
     return f"{scheme}://{host}{'' if port == DEFAULT_PORTS[scheme] else f':{port}'}/"
 
 

@@ -29,6 +29,7 @@ from preservation.capture.evidence import AttemptEvidence, Headers
 from preservation.capture.fetch.fetched import Fetched
 from preservation.capture.fetch.resuming import is_part
 from preservation.capture.fetch.wire import Wire
+from preservation.capture.fetch.wire_request import told_by
 from preservation.capture.flags import is_login_wall
 from preservation.capture.gateway.connection import BROWSER_LABEL, Connection
 from preservation.capture.outcomes import (
@@ -263,10 +264,11 @@ def _fetch_the_rest(attempt: PageAttempt, failure: Failure | None) -> None:
 
 
 def _browser_headers(attempt: PageAttempt, one: Wanted) -> Headers:
-    cookies = attempt.cookies.get(one.url)
-    main = attempt.traffic.main
+    cookies, traffic = attempt.cookies.get(one.url), attempt.traffic
+    policy = one.load.referrer_policy if one.load else traffic.referrer_policy
+    page = traffic.main and told_by(policy, traffic.main.last.url, one.url)
     return (
         ("User-Agent", attempt.settings.user_agent or attempt.browser.user_agent),
-        *((("Referer", main.last.url),) if main is not None and one.load is not main else ()),
+        *((("Referer", page),) if page else ()),
         *((("Cookie", cookies),) if cookies else ()),
     )

@@ -65,6 +65,8 @@ class Load:
     frame_id: str | None
     is_preload: bool = False
     """Whether the page only announced that it may need it (`rel=preload`)."""
+    referrer_policy: str = ""
+    """What its server was told of the page (Referrer Policy 3); empty if that isn't known."""
     hops: list[Hop] = field(default_factory=list)
     is_over: bool = False
     is_stopped: bool = False
@@ -133,6 +135,16 @@ class Traffic:
         return next(documents, None)
 
     @property
+    def referrer_policy(self) -> str:
+        """What servers were told of the page when it last asked for a part of itself."""
+        parts = (
+            load
+            for load in reversed(self.loads.values())
+            if load.frame_id == self.main_frame and load.resource_type != "Document"
+        )
+        return next((load.referrer_policy for load in parts), "")
+
+    @property
     def open_loads(self) -> int:
         """Loads that are under way and will end."""
         return sum(self.is_open(load) for load in self.loads.values())
@@ -194,6 +206,7 @@ class Traffic:
                 resource_type=event.get("type", "Other"),
                 frame_id=event.get("frameId"),
                 is_preload=bool(event.get("request", {}).get("isLinkPreload")),
+                referrer_policy=event.get("request", {}).get("referrerPolicy", ""),
             ),
         )
 

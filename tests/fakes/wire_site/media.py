@@ -231,6 +231,28 @@ def secrets_stay_at_home(on: Stage) -> None:
     on.start = on.put("", html(body, ("Set-Cookie", "key=open")))
 
 
+@family("referrer-policy", "no-referrer", "same-origin", "origin", "unsafe-url")
+def referrer_policy(on: Stage, member: str) -> None:
+    """What only we ask for, of another site too, goes out with no more than the page lets others know."""
+    home = f"{on.at[Origin.HTTP]}/"
+    allowed = {"no-referrer": ("", ""), "same-origin": (on.url(""), ""), "origin": (home, home)}
+    own, others = allowed.get(member, (on.url(""), home))
+
+    def guarded(answer: Answer, referer: str) -> Route:
+        refusal = plain("text/plain", b"told", status="403 Forbidden")
+        return lambda request: answer if request.field("Referer") == referer else refusal
+
+    urls = [
+        on.put("wide.png", wide := answers.picture("wide"), route=guarded(wide, own)),
+        on.put("away.png", away := answers.picture("away"), Origin.CROSS, route=guarded(away, others)),
+    ]
+    shown = on.picture("shown.png")
+    on.page(
+        f"<meta name=referrer content={member}>"
+        + "".join(f'<img src="{shown}" srcset="{shown} 1w, {url} 9000w" sizes="1px">' for url in urls)
+    )
+
+
 @case("redirect-chain")
 def redirect_chain(on: Stage) -> None:
     """301, 302, 303, 307 and 308 in a row, each with a cookie that the last one asks for."""
