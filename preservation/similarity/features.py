@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from preservation.similarity.hashes import Hashes
@@ -105,8 +106,8 @@ def features_of(
             decoder=decoder,
         )
 
-    points = _spread(_detected(worked))
-    yield made(ORB, _encoded(worked, points), None)
+    points, descriptors = _spread(*_detected(worked))
+    yield made(ORB, _encoded(worked, points, descriptors), None)
     if view == WHOLE:
         yield made(ORB, _encoded_mirrored(worked, points), None, FLOPPED)
     small = cv2.resize(worked, (GREY_SIDE, GREY_SIDE), interpolation=cv2.INTER_AREA)
@@ -151,17 +152,16 @@ def _reduced(grey: Grey, side_px: int) -> Grey:
     return np.asarray(cv2.resize(halved, size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
 
 
-def _encoded(worked: Grey, points: Sequence[cv2.KeyPoint]) -> bytes:
+def _encoded(worked: Grey, points: Sequence[cv2.KeyPoint], descriptors: MatLike) -> bytes:
     height, width = worked.shape
     size = np.array([(width, height)], dtype=_SIZE)
-    points, descriptors = _detector(_LEAST_CONTRAST).compute(worked, points)
     records = np.zeros(len(points), dtype=_RECORD)
     if len(points):
         records["descriptor"] = descriptors
-        places = np.asarray(cv2.KeyPoint.convert(points))
-        records["x"], records["y"] = np.rint(places.T * _FRACTION)
+        records["x"], records["y"] = np.rint(_places(points) * _FRACTION)
         records["level"] = [point.octave for point in points]
-        records["angle"] = [round(point.angle * (256 / 360)) % 256 for point in points]
+        angles = np.array([point.angle for point in points])
+        records["angle"] = np.rint(angles * (256 / 360)).astype(np.int16) % 256
     return size.tobytes() + records.tobytes()
 
 
@@ -171,7 +171,8 @@ def _encoded_mirrored(worked: Grey, points: Sequence[cv2.KeyPoint]) -> bytes:
     scale = LEVEL_FACTOR**-_MIRRORED_LEVELS.start
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = cv2.flip(cv2.resize(worked, size, interpolation=cv2.INTER_LINEAR), 1)
-    return _encoded(np.asarray(small), _mirrored(points, width, scale))
+    mirrored = _mirrored(points, width, scale)
+    return _encoded(np.asarray(small), *_detector(_LEAST_CONTRAST).compute(small, mirrored))
 
 
 def _mirrored(points: Sequence[cv2.KeyPoint], width: int, scale: float) -> list[cv2.KeyPoint]:
@@ -190,14 +191,16 @@ def _mirrored(points: Sequence[cv2.KeyPoint], width: int, scale: float) -> list[
     ]
 
 
-def _detected(worked: Grey) -> Sequence[cv2.KeyPoint]:
-    """Corners that stand out in this picture; fainter ones too where there are few."""
+def _detected(worked: Grey) -> tuple[Sequence[cv2.KeyPoint], MatLike]:
+    """Corners that stand out in this picture, with their descriptors (both from one pyramid); fainter
+    ones too where there are few.
+    """
     slope = cv2.norm(worked[:, 1:], worked[:, :-1], cv2.NORM_L1) / worked.size
     contrast = min(max(round(_CONTRAST_PER_SLOPE * slope), _LEAST_CONTRAST), _MOST_CONTRAST)
-    points = _detector(contrast).detect(worked)
+    points, descriptors = _detector(contrast).detectAndCompute(worked, None)
     if len(points) >= MOST_FEATURES or contrast == _LEAST_CONTRAST:
-        return points
-    return _detector(_LEAST_CONTRAST).detect(worked)
+        return points, descriptors
+    return _detector(_LEAST_CONTRAST).detectAndCompute(worked, None)
 
 
 def _detector(contrast: int) -> cv2.ORB:
@@ -210,28 +213,46 @@ def _detector(contrast: int) -> cv2.ORB:
     )
 
 
-def _spread(points: Sequence[cv2.KeyPoint]) -> list[cv2.KeyPoint]:
+def _spread(points: Sequence[cv2.KeyPoint], descriptors: MatLike) -> tuple[list[cv2.KeyPoint], MatLike]:
     """Up to `MOST_FEATURES` of *points*, on each level those that are strongest far around them (Brown,
     Szeliski and Winder, 2005): what a crop chooses by itself then agrees with what the whole chose.
     """
-    places = np.asarray(cv2.KeyPoint.convert(points), dtype=np.float32).reshape(-1, 2)
+    if not points:
+        return [], descriptors
+    x, y = _places(points)
     responses = np.array([point.response for point in points], dtype=np.float32)
     levels = np.array([point.octave for point in points], dtype=np.int8)
-    ranked = np.lexsort((places[:, 1], places[:, 0], -responses))
-    chosen: list[int] = []
-    for level, share in enumerate(_SHARES):
-        there = ranked[levels[ranked] == level]
-        order = np.argsort(-_radii(places[there], responses[there]), kind="stable")[:share]
-        chosen += there[order].tolist()
-    return [points[place] for place in chosen]
+    ranked = np.lexsort((y, x, -responses, levels))
+    x, y, responses, levels = x[ranked], y[ranked], responses[ranked], levels[ranked]
+    # Levels stay together, in one order as in the other.
+    within = np.arange(len(levels)) - np.searchsorted(levels, levels)
+    order = np.lexsort((-_radii(x, y, responses, within), levels))
+    chosen = ranked[order[within < np.take(_SHARES, levels)]]
+    return [points[place] for place in chosen.tolist()], descriptors[chosen]
 
 
-def _radii(places: NDArray[np.float32], responses: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How far from each point, the strongest first, a clearly stronger one is, squared."""
-    x, y = places.T
-    apart = np.square(x[:, None] - x) + np.square(y[:, None] - y)
-    apart[responses[:, None] >= _CLEARLY_STRONGER * responses] = np.inf
-    return np.asarray(apart.min(axis=1, initial=np.inf))
+def _places(points: Sequence[cv2.KeyPoint]) -> NDArray[np.float32]:
+    """All x, then all y."""
+    return np.asarray(cv2.KeyPoint.convert(points), dtype=np.float32).T
+
+
+def _radii(
+    x: NDArray[np.float32],
+    y: NDArray[np.float32],
+    responses: NDArray[np.float32],
+    within: NDArray[np.int64],
+) -> NDArray[np.float32]:
+    """How far from each point a clearly stronger one is, squared, among those of its level before it:
+    as many as *within* says, the strongest first.
+    """
+    each = within + 1
+    ends = np.cumsum(each)
+    others = np.repeat(np.arange(1, len(each) + 1) - ends, each) + np.arange(ends[-1])
+    apart = np.square(np.repeat(x, each) - x.take(others))
+    apart += np.square(np.repeat(y, each) - y.take(others))
+    is_no_stronger = np.repeat(responses, each) >= _CLEARLY_STRONGER * responses.take(others)
+    apart[is_no_stronger] = np.inf
+    return np.asarray(np.minimum.reduceat(apart, ends - each))
 
 
 def _textured_percent(worked: Grey) -> int:
