@@ -52,15 +52,16 @@ def pdq_of(grey: Grey, width_px: int, height_px: int) -> tuple[str, int]:
     a reduced copy of.
     """
     sampled = samples(grey, width_px, height_px)
-    return _texts(sampled[None])[0], _quality(sampled)
+    return _texts(_bits(sampled[None]))[0], _quality(sampled)
 
 
 def forms_of(grey: Grey, width_px: int, height_px: int) -> tuple[dict[str, str], int]:
     """As `pdq_of`, for each of `FORMS`: the whole's by pdqhash itself."""
     mirrored = mirrored_samples(grey, width_px, height_px).reshape(4, SAMPLES, SAMPLES)
-    texts, exchanged = _texts(mirrored), _texts(mirrored, is_exchanged=True)
+    bits = _bits(mirrored)
+    texts = _texts(np.concatenate([bits, bits.swapaxes(1, 2)]))
     found = {
-        form: (exchanged if is_exchanged else texts)[2 * is_upside_down + is_mirrored]
+        form: texts[4 * is_exchanged + 2 * is_upside_down + is_mirrored]
         for form, is_upside_down, is_mirrored, is_exchanged in _TURNED
     }
     found[WHOLE], quality = reference_of(in_three_channels(mirrored[0]))
@@ -74,17 +75,22 @@ def reference_of(rgb: NDArray[np.uint8]) -> tuple[str, int]:
     return np.packbits(vector.astype(np.uint8)).tobytes().hex(), int(quality)
 
 
-def _texts(sampled: NDArray[np.float32], *, is_exchanged: bool = False) -> list[str]:
-    """PDQ of each of *sampled*, of shape (n, 64, 64), or of it with rows and columns exchanged."""
+def _bits(sampled: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """The bits of each of *sampled*, of shape (n, 64, 64): (n, 16, 16); with rows and columns exchanged
+    they are those of the picture with both exchanged.
+    """
     cosines = _cosines()
     kept = cosines @ sampled @ cosines.T
-    if is_exchanged:
-        kept = kept.swapaxes(1, 2)
-    values = kept.reshape(len(kept), _KEPT * _KEPT)
     # The reference's median is the lower of the two middle ones.
-    median = np.partition(values, _KEPT * _KEPT // 2 - 1, axis=1)[:, _KEPT * _KEPT // 2 - 1]
-    bits = np.packbits(values > median[:, None], axis=1, bitorder="little")
-    return [row[::-1].tobytes().hex() for row in bits]
+    middle = _KEPT * _KEPT // 2 - 1
+    median = np.partition(kept.reshape(-1, _KEPT * _KEPT), middle, axis=1)[:, middle]
+    return np.asarray(kept > median[:, None, None])
+
+
+def _texts(bits: NDArray[np.bool_]) -> list[str]:
+    """PDQ of each of *bits*."""
+    packed = np.packbits(bits.reshape(-1, _KEPT * _KEPT), axis=1, bitorder="little")
+    return [row[::-1].tobytes().hex() for row in packed]
 
 
 @lru_cache(maxsize=1)
@@ -98,5 +104,6 @@ def _cosines() -> NDArray[np.float32]:
 
 def _quality(sampled: NDArray[np.float32]) -> int:
     """How much neighbouring samples differ, as the reference counts it."""
-    steps = sum(int(np.abs(np.trunc(np.diff(sampled, axis=axis) * 100 / 255)).sum()) for axis in (0, 1))
+    neighbours = (sampled[1:] - sampled[:-1], sampled[:, 1:] - sampled[:, :-1])
+    steps = sum(int(np.abs(np.trunc(each * 100 / 255)).sum()) for each in neighbours)
     return min(steps // 90, _MOST_QUALITY)

@@ -17,7 +17,8 @@ _STEPS = 64
 
 def samples(grey: NDArray[np.uint8], width_px: int, height_px: int) -> NDArray[np.float32]:
     """The 64 x 64 samples of a picture of that size which *grey* is a reduced copy of."""
-    return np.asarray(mirrored_samples(grey, width_px, height_px)[0, 0])
+    rows, columns = grey.shape
+    return _summed(grey, _one_way(height_px, rows), _one_way(width_px, columns)).T
 
 
 def mirrored_samples(grey: NDArray[np.uint8], width_px: int, height_px: int) -> NDArray[np.float32]:
@@ -25,9 +26,8 @@ def mirrored_samples(grey: NDArray[np.uint8], width_px: int, height_px: int) -> 
     (2, 2, 64, 64).
     """
     rows, columns = grey.shape
-    down = _both_ways(height_px, rows) @ grey.astype(np.float32)
-    both = _both_ways(width_px, columns) @ np.ascontiguousarray(down.T)
-    return np.asarray(both.reshape(2, SAMPLES, 2, SAMPLES).transpose(2, 0, 3, 1))
+    both = _summed(grey, _both_ways(height_px, rows), _both_ways(width_px, columns))
+    return both.reshape(2, SAMPLES, 2, SAMPLES).transpose(2, 0, 3, 1)
 
 
 def in_three_channels(sampled: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -37,6 +37,17 @@ def in_three_channels(sampled: NDArray[np.float32]) -> NDArray[np.uint8]:
     # Below 255: the highest byte can't be raised.
     steps = (np.clip(sampled, 0, 254.99) * _STEPS).astype(np.uint16)
     return _CHANNELS.take(steps, axis=0)
+
+
+def _summed(grey: NDArray[np.uint8], down: csr_matrix, across: csr_matrix) -> NDArray[np.float32]:
+    """The sums of rows and columns that the two weigh; the columns' come first."""
+    return np.asarray(across @ np.ascontiguousarray((down @ grey.astype(np.float32)).T))
+
+
+@lru_cache(maxsize=512)
+def _one_way(full: int, reduced: int) -> csr_matrix:
+    """What each of *reduced* rows weighs in each sample."""
+    return csr_matrix(_weights(full, _edges(full, reduced)))
 
 
 @lru_cache(maxsize=512)
