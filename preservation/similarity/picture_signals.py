@@ -83,9 +83,14 @@ def corroborating(picture: Picture) -> dict[str, str]:
     grey = picture.grey if is_small else reduced(picture.grey, _CORROBORATING_SIDE_PX)
     image = Image.fromarray(grey)
     return {
-        "phash": str(imagehash.phash(image, hash_size=8)),
-        "dhash": str(imagehash.dhash(image, hash_size=8)),
+        "phash": _hexadecimal(imagehash.phash(image, hash_size=8)),
+        "dhash": _hexadecimal(imagehash.dhash(image, hash_size=8)),
     }
+
+
+def _hexadecimal(found: imagehash.ImageHash) -> str:
+    """As its `str`, which spells each bit first."""
+    return np.packbits(found.hash).tobytes().hex()
 
 
 def reduced(grey: Grey, least_side_px: int) -> Grey:
