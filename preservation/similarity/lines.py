@@ -77,6 +77,10 @@ def steps_down(grey: Grey, *, least_rows: int) -> tuple[int, int] | None:
     is_smooth, is_sharp = stepping <= _MOST_GROUND_STEPPING, stepping >= _LEAST_STEPPING
     if not is_smooth.any() or not is_sharp.any():
         return None
+    # Most pictures end here; what else is asked of the ground only takes more away.
+    is_sharp &= _has_before(is_smooth) | _has_before(is_smooth[::-1])[::-1]
+    if not is_sharp.any():
+        return None
     is_sharp &= _stays_different(grey)
     is_ground = is_smooth & _is_shaded(grey)[1:]
     tops = (np.flatnonzero(is_sharp & _has_before(is_ground)) + 1).tolist()
@@ -107,9 +111,9 @@ def _is_shaded(grey: Grey) -> NDArray[np.bool_]:
 def _has_before(is_ground: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Before which places enough of `_GROUND_ROWS` is ground."""
     counted = np.concatenate([np.zeros(_GROUND_ROWS.stop), np.cumsum(is_ground)])
-    places = np.arange(len(is_ground)) + _GROUND_ROWS.stop
-    found = counted[places - _GROUND_ROWS.start] - counted[places - _GROUND_ROWS.stop]
-    return np.asarray(found >= _LEAST_GROUND * len(_GROUND_ROWS))
+    rows = len(_GROUND_ROWS)
+    found = counted[rows : rows + len(is_ground)] - counted[: len(is_ground)]
+    return np.asarray(found >= _LEAST_GROUND * rows)
 
 
 def _differing(one: Grey, other: Grey, limit: int) -> NDArray[np.float64]:
