@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from preservation.similarity.pictures import Picture
 from preservation.similarity.signals import Fingerprint
 from preservation.similarity.spans import Box
 
+_PDQ = "pdq"
 _IMAGEHASH = f"imagehash {version('imagehash')}"
 _VIEWED_SIDE_PX = 128
 """Of what is searched for parts; up to twice as much, which also evens out the noise of JPEG."""
@@ -36,39 +37,31 @@ def signals_of(path: Path) -> tuple[Fingerprint, ...]:
 
 def picture_signals(picture: Picture) -> Iterator[Fingerprint]:
     """All signals of *picture*."""
-    made = Fingerprint(
-        algorithm="pdq",
-        view=WHOLE,
-        frame_ms=None,
-        value="",
-        quality=None,
-        library=pdq.LIBRARY,
-        decoder=picture.decoder,
-    )
+    made = partial(Fingerprint, frame_ms=None, decoder=picture.decoder)
     yield from _forms(picture, made)
     yield from _parts(picture, made)
     yield from features.features_of(picture.grey, decoder=picture.decoder)
     for algorithm, value in corroborating(picture).items():
-        yield replace(made, algorithm=algorithm, value=value, library=_IMAGEHASH)
+        yield made(algorithm=algorithm, view=WHOLE, value=value, quality=None, library=_IMAGEHASH)
 
 
-def _forms(picture: Picture, made: Fingerprint) -> Iterator[Fingerprint]:
+def _forms(picture: Picture, made: partial[Fingerprint]) -> Iterator[Fingerprint]:
     """PDQ of the whole and of its seven other forms."""
     forms, quality = pdq.forms_of(picture.grey, picture.width_px, picture.height_px)
     if picture.rgb is not None:
         forms[WHOLE], quality = pdq.reference_of(picture.rgb)
     for view, value in forms.items():
         library = pdq.LIBRARY if view == WHOLE else pdq.OWN_LIBRARY
-        yield replace(made, view=view, value=value, quality=quality, library=library)
+        yield made(algorithm=_PDQ, view=view, value=value, quality=quality, library=library)
 
 
-def _parts(picture: Picture, made: Fingerprint) -> Iterator[Fingerprint]:
+def _parts(picture: Picture, made: partial[Fingerprint]) -> Iterator[Fingerprint]:
     """PDQ of the middle, and of what looks like a picture of its own inside the whole."""
-    made = replace(made, library=pdq.OWN_LIBRARY)
+    made = partial(made, algorithm=_PDQ, library=pdq.OWN_LIBRARY)
     for view, box in parts_of(picture).items():
         size = (picture.width_px * box.width // 1000, picture.height_px * box.height // 1000)
         value, quality = pdq.pdq_of(box.cut(picture.grey), *size)
-        yield replace(made, view=view, value=value, quality=quality, box=str(box))
+        yield made(view=view, value=value, quality=quality, box=str(box))
 
 
 def parts_of(picture: Picture) -> dict[str, Box]:
