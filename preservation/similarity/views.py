@@ -9,7 +9,8 @@ both sides.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from heapq import nlargest
 from itertools import permutations
 
@@ -49,14 +50,15 @@ def parts_of(grey: Grey) -> dict[str, Box]:
     A shorter side of 128 to 255 px is enough.
     """
     whole = Span(0, grey.shape[0], 0, grey.shape[1])
-    if not level_rows(grey).any() and not level_rows(_across(grey)).any():
+    level = _Levels(grey)
+    if not level.rows(whole).any() and not level.columns(whole).any():
         # As most photographs are: there is nothing to cut.
         return _named([], _on_smooth_ground(grey, whole), grey)
-    core = _trimmed(grey, whole)
+    core = _trimmed(level, whole)
     if core is None:
         return {}
     trimmed = _grown(grey, core)
-    pictures = _pictures_in(grey, core, whole.area)
+    pictures = _pictures_in(level, core, whole.area)
     first = [_grown(grey, pictures[0]), pictures[0]] if pictures else []
     candidates = [*first, *_on_smooth_ground(grey, core), *pictures[1:], core]
     embedded = _distinct([whole, trimmed], candidates)
@@ -81,39 +83,50 @@ def _grown(grey: Grey, core: Span) -> Span:
     return Span(top, bottom, left, right)
 
 
-def _trimmed(grey: Grey, span: Span) -> Span | None:
+_Measure = Callable[[Span], NDArray[np.bool_]]
+
+
+class _Levels:
+    """Which rows and columns of a part of a picture are level: each part is measured once."""
+
+    def __init__(self, grey: Grey) -> None:
+        self.rows: _Measure = cache(lambda span: level_rows(span.of(grey)))
+        self.columns: _Measure = cache(lambda span: level_rows(_across(span.of(grey))))
+
+
+def _trimmed(level: _Levels, span: Span) -> Span | None:
     """*span* without level rows and columns along its edges; None if there is nothing else."""
-    rows = np.flatnonzero(~level_rows(span.of(grey)))
+    rows = np.flatnonzero(~level.rows(span))
     if not len(rows):
         return None
     kept = span.rows(int(rows[0]), int(rows[-1]) + 1)
-    columns = np.flatnonzero(~level_rows(_across(kept.of(grey))))
+    columns = np.flatnonzero(~level.columns(kept))
     if not len(columns):
         return None
     kept = kept.columns(int(columns[0]), int(columns[-1]) + 1)
-    return kept if kept == span else _trimmed(grey, kept)
+    return kept if kept == span else _trimmed(level, kept)
 
 
-def _pictures_in(grey: Grey, span: Span, area: int) -> list[Span]:
+def _pictures_in(level: _Levels, span: Span, area: int) -> list[Span]:
     """Parts of *span* that are large enough, the largest first."""
-    pieces = nlargest(_MOST_PIECES, _pieces(grey, span), key=lambda piece: piece.area)
+    pieces = nlargest(_MOST_PIECES, _pieces(level, span), key=lambda piece: piece.area)
     large = [each for each in (*pieces, *_rejoined(pieces)) if _may_be_picture(each, area)]
     return sorted((each for each in large if each != span), key=lambda each: each.area, reverse=True)
 
 
-def _pieces(grey: Grey, span: Span) -> Iterator[Span]:
+def _pieces(level: _Levels, span: Span) -> Iterator[Span]:
     """What level rows and columns leave of *span* when it has been cut as far as it can be."""
     if min(span.bottom - span.top, span.right - span.left) < _LEAST_SIDE_PX:
         return
-    for first, after in _runs(~level_rows(span.of(grey))):
+    for first, after in _runs(~level.rows(span)):
         if after - first < _LEAST_BAND_PX:
             continue
         band = span.rows(first, after)
-        across = [band.columns(*run) for run in _runs(~level_rows(_across(band.of(grey))))]
+        across = [band.columns(*run) for run in _runs(~level.columns(band))]
         if across == [band]:
             yield band
         else:
-            yield from (piece for part in across for piece in _pieces(grey, part))
+            yield from (piece for part in across for piece in _pieces(level, part))
 
 
 def _rejoined(pieces: list[Span]) -> Iterator[Span]:
