@@ -319,8 +319,7 @@ class AttemptEvidence:
         )
 
     def _without_framing(self, answer: Message) -> Path:
-        assert answer.body is not None
-        if answer.framing is Framing.IDENTITY:
+        if answer.framing is Framing.IDENTITY and isinstance(answer.body, Path):
             return answer.body
         path = self.temporary_file()
         with path.open("wb") as sink, payload_of(answer) as payload:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from preservation.model.canonical import instant
 from preservation.model.digests import fixity_of
-from preservation.recording.model import Framing, Message, WebSocketFrame
+from preservation.recording.model import Framing, Message, Slice, WebSocketFrame
 from preservation.store.http_body import CannotDecode, Dechunked, decoded
 
 if TYPE_CHECKING:
@@ -27,9 +27,11 @@ def payload_of(message: Message) -> Iterator[BinaryIO]:
         yield io.BufferedReader(Dechunked(body)) if is_chunked else body
 
 
-def opened(path: Path | None) -> BinaryIO:
-    """The body at *path*, or an empty one."""
-    return io.BytesIO() if path is None else path.open("rb")
+def opened(body: Path | Slice | None) -> BinaryIO:
+    """*body* as a stream; an empty one if there is none."""
+    if isinstance(body, Path):
+        return body.open("rb")
+    return io.BytesIO(b"" if body is None else body.read_bytes())
 
 
 def content_of(message: Message, limits: Limits) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import json
 import os
 import socket
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -21,6 +21,7 @@ from preservation.model.captures import LARGEST_PACKED_BYTES, CapturedObject
 from preservation.model.urls import NETWORK_LOG_URI, RECORDING_URI
 from preservation.model.vocabulary import Role
 from preservation.recording.connections import connections_in
+from preservation.recording.drafts import Shelf, TemporaryFile
 from preservation.recording.exchanges import decode
 from preservation.recording.keylog import KeyLog
 from preservation.recording.model import (
@@ -82,6 +83,7 @@ class Tap:
         self._evidence = evidence
         self._settings = settings
         self._path = evidence.named_file(TAPE)
+        self._shelf = Shelf(evidence.temporary_file())
         self._tape = Tape(self._path, largest_connection_bytes=settings.limits.largest_recorded_bytes)
         rules = GatewayRules.of_settings(settings, deadline_s=deadline_s)
         self.gateway = Gateway(rules, tape=self._tape, listener=listener)
@@ -123,18 +125,18 @@ class Tap:
         while waiting:
             keys = self._keys()
             for recorded in waiting:
-                self._decoded[recorded.number] = decode(recorded, keys, self._bodies_of(recorded))
+                self._decoded[recorded.number] = decode(recorded, keys, *self._bodies_of(recorded))
             waiting = [one for one in waiting if _lacks_keys(self._decoded[one.number])]
             if clock.monotonic_s() > give_up_at:
                 break
             clock.sleep(_KEYS_AGAIN_S if waiting else 0)
         self._decoded_bytes = self._tape.size_bytes
 
-    def _bodies_of(self, recorded: RecordedConnection) -> Callable[[], Path]:
+    def _bodies_of(self, recorded: RecordedConnection) -> tuple[TemporaryFile, Shelf | None]:
         """Where its bodies go: nowhere if our own client holds them, and the recording doesn't."""
         label = self.gateway.connections[recorded.number].label
         is_superseded = recorded.is_cut and label.startswith(FETCH_LABEL)
-        return _nowhere if is_superseded else self._evidence.temporary_file
+        return (_nowhere, None) if is_superseded else (self._evidence.temporary_file, self._shelf)
 
     def keep(self) -> None:
         """Put the recording and the log of its connections into the attempt's evidence.

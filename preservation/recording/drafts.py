@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from preservation.recording.model import (
     Message,
     RecordedExchange,
     Side,
+    Slice,
     WebSocketFrame,
 )
 
@@ -28,6 +29,9 @@ _MOST_REASONS = 20
 
 TemporaryFile = Callable[[], Path]
 """Names a place for a body; nothing stands there yet, or nothing that counts."""
+
+NewBody = Callable[[], "BodyFile"]
+"""Begins a body."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,12 +85,30 @@ class Losses:
         return "; ".join(self._reasons) or None
 
 
-class BodyFile:
-    """A body on its way into a file; opened for each write, for a connection may have many."""
+class Shelf:
+    """A file that small bodies share: to make one for each costs more than to decode them."""
 
-    def __init__(self, temporary_file: TemporaryFile) -> None:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def put(self, pieces: Iterable[bytes | memoryview]) -> Slice:
+        """Append *pieces*; where they stand."""
+        with self._path.open("ab") as sink:
+            offset = sink.tell()
+            sink.writelines(pieces)
+            return Slice(self._path, offset, sink.tell() - offset)
+
+
+class BodyFile:
+    """A body on its way into a file; opened for each write, for a connection may have many.
+
+    One that is small goes onto *shelf*, if there is one, and else into a file of its own.
+    """
+
+    def __init__(self, temporary_file: TemporaryFile, shelf: Shelf | None = None) -> None:
         self.size_bytes = 0
         self._temporary_file = temporary_file
+        self._shelf = shelf
         self._path: Path | None = None
         self._held: list[bytes | memoryview] = []
         self._held_bytes = 0
@@ -97,18 +119,23 @@ class BodyFile:
         self._held_bytes += len(data)
         self.size_bytes += len(data)
         if self._held_bytes >= _HELD_BYTES:
-            self.close()
+            self._write_out()
 
-    def close(self) -> Path | None:
-        """Write what is held; where the body lies, None for an empty one."""
+    def close(self) -> Path | Slice | None:
+        """Write what is held; where the body lies, None for an empty one. Nothing may follow."""
+        if self._shelf is not None and self._path is None and self._held_bytes:
+            return self._shelf.put(self._held)
         if self._held_bytes:
-            mode = "ab" if self._path else "wb"
-            self._path = self._path or self._temporary_file()
-            with self._path.open(mode) as sink:
-                sink.writelines(self._held)
+            self._write_out()
+        return self._path
+
+    def _write_out(self) -> None:
+        mode = "ab" if self._path else "wb"
+        self._path = self._path or self._temporary_file()
+        with self._path.open(mode) as sink:
+            sink.writelines(self._held)
         self._held.clear()
         self._held_bytes = 0
-        return self._path
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

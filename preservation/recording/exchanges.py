@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from preservation.model.urls import DEFAULT_PORTS
 from preservation.recording.connections import connections_in
-from preservation.recording.drafts import Ending, Origin, TemporaryFile
+from preservation.recording.drafts import BodyFile, Ending, NewBody, Origin, Shelf, TemporaryFile
 from preservation.recording.http1 import Http1Decoder
 from preservation.recording.http2 import Http2Decoder
 from preservation.recording.http2_frames import PREFACE
@@ -51,9 +52,14 @@ def decode_all(path: Path, key_log: KeyLog, temporary_file: TemporaryFile) -> li
 
 
 def decode(
-    connection: RecordedConnection, key_log: KeyLog, temporary_file: TemporaryFile
+    connection: RecordedConnection,
+    key_log: KeyLog,
+    temporary_file: TemporaryFile,
+    shelf: Shelf | None = None,
 ) -> DecodedConnection:
     """What *connection* says, its exchanges in the order of their beginning.
+
+    Bodies go to *temporary_file*, the small ones onto *shelf*, if there is one.
 
     No bytes make it raise: what can't be decoded is counted in `undecoded` and has a `fault`.
 
@@ -61,7 +67,7 @@ def decode(
         OSError: A body can't be written.
     """
     stream = PlainStream(connection, key_log)
-    opening = _Opening(connection, temporary_file)
+    opening = _Opening(connection, partial(BodyFile, temporary_file, shelf))
     for chunk in stream:
         opening.feed(chunk, stream.facts)
     facts, is_mute = stream.facts, opening.is_mute
@@ -83,7 +89,7 @@ class _Opening:
     """Finds out which protocol a connection speaks, then decodes it."""
 
     connection: RecordedConnection
-    temporary_file: TemporaryFile
+    new_body: NewBody
     _decoder: Http1Decoder | Http2Decoder | None = None
     _held: list[Chunk] = field(default_factory=list)
     _held_bytes: int = 0
@@ -111,7 +117,7 @@ class _Opening:
         """The decoder, which has taken everything so far."""
         if self._decoder is None:
             kind = Http2Decoder if self._is_http2(facts) else Http1Decoder
-            self._decoder = kind(_origin(self.connection, facts), self.temporary_file)
+            self._decoder = kind(_origin(self.connection, facts), self.new_body)
             for chunk in self._held:
                 self._decoder.feed(chunk)
             self._held.clear()

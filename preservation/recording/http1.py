@@ -6,7 +6,7 @@ that has begun and has none yet, for a server may answer before it has the whole
 
 from __future__ import annotations
 
-from preservation.recording.drafts import Conversation, Ending, Origin, TemporaryFile
+from preservation.recording.drafts import Conversation, Ending, NewBody, Origin
 from preservation.recording.http1_answers import AnswerReader
 from preservation.recording.http1_requests import Dialogue, RequestReader
 from preservation.recording.model import Chunk, Side
@@ -15,8 +15,8 @@ from preservation.recording.model import Chunk, Side
 class Http1Decoder:
     """Decodes one connection, chunk by chunk, in the order of arrival."""
 
-    def __init__(self, origin: Origin, temporary_file: TemporaryFile) -> None:
-        self._dialogue = Dialogue(origin, temporary_file)
+    def __init__(self, origin: Origin, new_body: NewBody) -> None:
+        self._dialogue = Dialogue(origin, new_body)
         self._requests = RequestReader(self._dialogue)
         self._answers = AnswerReader(self._dialogue, self._requests)
 

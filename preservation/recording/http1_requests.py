@@ -7,12 +7,11 @@ from collections.abc import Callable
 from datetime import datetime
 
 from preservation.recording.drafts import (
-    BodyFile,
     ExchangeDraft,
     Losses,
     MessageDraft,
+    NewBody,
     Origin,
-    TemporaryFile,
 )
 from preservation.recording.http1_body import BodyEnd, request_body_end
 from preservation.recording.http1_head import (
@@ -40,18 +39,18 @@ Tunnel = Callable[[Side, datetime, memoryview], None]
 class Dialogue:
     """What both sides share."""
 
-    def __init__(self, origin: Origin, temporary_file: TemporaryFile) -> None:
+    def __init__(self, origin: Origin, new_body: NewBody) -> None:
         self.origin = origin
         self.drafts: list[ExchangeDraft] = []
         self.waiting: deque[ExchangeDraft] = deque()
         """Begun, and without a final answer."""
         self.losses = Losses()
         self.websocket: WebSocketDialogue | None = None
-        self._temporary_file = temporary_file
+        self._new_body = new_body
 
     def message(self) -> MessageDraft:
         """An empty message."""
-        return MessageDraft(body=BodyFile(self._temporary_file))
+        return MessageDraft(body=self._new_body())
 
     def begin(self, at: datetime) -> ExchangeDraft:
         """A new exchange, which began at *at*."""

@@ -20,14 +20,13 @@ from hyperframe.frame import (
 
 from preservation.recording.drafts import (
     MOST_UNASKED,
-    BodyFile,
     Conversation,
     Ending,
     ExchangeDraft,
     Losses,
     MessageDraft,
+    NewBody,
     Origin,
-    TemporaryFile,
 )
 from preservation.recording.http1_head import RequestLine, first_value, is_interim, target_url
 from preservation.recording.http2_frames import FRAME_HEAD_BYTES, FrameReader, HeaderBlock, NotHttp2
@@ -59,9 +58,9 @@ class _Stream:
 class Http2Decoder:
     """Decodes one connection, chunk by chunk, in the order of arrival."""
 
-    def __init__(self, origin: Origin, temporary_file: TemporaryFile) -> None:
+    def __init__(self, origin: Origin, new_body: NewBody) -> None:
         self._origin = origin
-        self._temporary_file = temporary_file
+        self._new_body = new_body
         self._losses = Losses()
         self._readers = {side: FrameReader(side) for side in Side}
         self._headers = {side: HeaderDecoder() for side in Side}
@@ -163,8 +162,7 @@ class Http2Decoder:
         return stream
 
     def _message(self, head: bytes, headers: HeaderList) -> MessageDraft:
-        body = BodyFile(self._temporary_file)
-        return MessageDraft(body=body, head=head, fields=headers.fields)
+        return MessageDraft(body=self._new_body(), head=head, fields=headers.fields)
 
     def _on_answer(self, at: datetime, stream: _Stream, headers: HeaderList) -> None:
         """An interim response, the response, or its trailers (RFC 9113 8.1)."""

@@ -133,6 +133,21 @@ class Framing(StrEnum):
     """With the chunk sizes and trailers of RFC 9112 7.1, as sent."""
 
 
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A stretch of a file that several bodies share."""
+
+    path: Path
+    offset: int
+    size_bytes: int
+
+    def read_bytes(self) -> bytes:
+        """What stands there."""
+        with self.path.open("rb") as file:
+            file.seek(self.offset)
+            return file.read(self.size_bytes)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One HTTP request or response."""
@@ -141,7 +156,7 @@ class Message:
     """Start line, fields and the empty line: the bytes of HTTP/1, or HTTP/2 fields in that form."""
     fields: Fields
     """Without the pseudo-fields of HTTP/2."""
-    body: Path | None = None
+    body: Path | Slice | None = None
     """The body as sent, coding and all; null if there was none."""
     body_bytes: int = 0
     framing: Framing = Framing.IDENTITY

@@ -7,8 +7,11 @@ from time import process_time
 
 import pytest
 
-from preservation.recording.drafts import LARGEST_INTERIM_BYTES, MOST_INTERIM, MOST_UNASKED
+from preservation.capture.messages import opened
+from preservation.recording.drafts import LARGEST_INTERIM_BYTES, MOST_INTERIM, MOST_UNASKED, Shelf
+from preservation.recording.exchanges import decode
 from preservation.recording.http1_head import RequestLine, StatusLine, fields_of, target_url
+from preservation.recording.keylog import KeyLog
 from preservation.recording.model import End, Framing, Side
 from tests.fakes.recorded_connections import (
     CLIENT,
@@ -468,6 +471,19 @@ def test_a_large_body_is_written_as_it_came(read):
     (exchange,) = read((CLIENT, GET), (SERVER, head), *[(SERVER, piece)] * 100).exchanges
 
     assert body_of(exchange.response) == piece * 100
+
+
+def test_small_bodies_share_a_shelf_and_large_ones_have_files_of_their_own(temporary_file, tmp_path):
+    bodies = [b"first", b"", bytes(range(256)) * 1024, b"last"]
+    answers = [b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(one), one) for one in bodies]
+    turns = [turn for answer in answers for turn in ((CLIENT, GET), (SERVER, answer))]
+
+    said_so = decode(said(*turns), KeyLog({}), temporary_file, Shelf(tmp_path / "shelf")).exchanges
+
+    places = [exchange.response.body for exchange in said_so]
+    assert [opened(place).read() for place in places] == bodies
+    assert (tmp_path / "shelf").read_bytes() == b"firstlast"
+    assert places[1:3] == [None, tmp_path / "body-0"]
 
 
 def test_a_connection_without_a_byte_says_nothing(read):
