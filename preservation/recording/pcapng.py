@@ -98,7 +98,7 @@ def packet_block(packet: Packet) -> bytes:
     options = [(_PACKET_FLAGS, struct.pack("<I", _DIRECTIONS[packet.side]))]
     if packet.comment:
         options.append((_COMMENT, _text(packet.comment)))
-    return _block(ENHANCED_PACKET, b"".join((head, _padded(packet.data), _options(options))))
+    return _block(ENHANCED_PACKET, head, packet.data, bytes(-size % 4), _options(options))
 
 
 def packet_of(block: Block) -> Packet:
@@ -158,12 +158,12 @@ def block_at(stream: BinaryIO, offset: int) -> Block | None:
     kind, length = struct.unpack("<II", head)
     if length < 12 or length % 4 or length > _LARGEST_BLOCK_BYTES:
         raise unreadable(offset, f"a block's length is {length}")
-    rest = stream.read(length - 8)
-    if len(rest) < length - 8:
+    body, end = stream.read(length - 12), stream.read(4)
+    if len(end) < 4:
         return None
-    if rest[-4:] != head[4:]:
+    if end != head[4:]:
         raise unreadable(offset, "a block's two lengths differ")
-    return Block(offset, kind, rest[:-4])
+    return Block(offset, kind, body)
 
 
 def secrets_of(block: Block) -> bytes:
@@ -174,9 +174,9 @@ def secrets_of(block: Block) -> bytes:
     return block.body[8 : 8 + size] if kind == _TLS_KEY_LOG else b""
 
 
-def _block(kind: int, body: bytes) -> bytes:
-    length = struct.pack("<I", len(body) + 12)
-    return b"".join((struct.pack("<I", kind), length, body, length))
+def _block(kind: int, *body: bytes) -> bytes:
+    length = struct.pack("<I", sum(map(len, body)) + 12)
+    return b"".join((struct.pack("<I", kind), length, *body, length))
 
 
 def _padded(content: bytes) -> bytes:

@@ -173,6 +173,21 @@ def test_sequence_numbers_go_round_after_4_gib():
     assert parse_packet(packet, Side.CLIENT)[1] == Segment(Flags.ACK, 5, 0)
 
 
+@pytest.mark.parametrize("fill", [b"\0", b"\xff", bytes(range(1, 252))], ids=["0", "ff", "mixed"])
+@pytest.mark.parametrize("size", [0, 1, 2000, 2001, 2026, 2027, 2028, 2029, 2030, 2031, 65_439, 65_440])
+def test_a_checksum_is_that_of_rfc_1071_whatever_the_size(size, fill):
+    route = Route(0, ipaddress.ip_address("192.0.2.80"), 80)
+    payload = (fill * size)[:size]
+
+    packet = packet_bytes(route, Side.SERVER, Segment(Flags.ACK, 7, 9, payload))
+
+    summed = packet[12:20] + struct.pack("!II", 20 + size, 6) + packet[20:] + bytes(size % 2)
+    words = sum(struct.unpack(f"!{len(summed) // 2}H", summed))
+    assert words % 0xFFFF == 0
+    assert is_intact(packet)
+    assert not is_intact(packet[:-1] + bytes([packet[-1] ^ 1]))
+
+
 @pytest.mark.parametrize("number", [0, 1, 64_511, 64_512, 200_000])
 @pytest.mark.parametrize("server", ["8.8.8.8", "2001:4860:4860::8888"], ids=["IPv4", "IPv6"])
 def test_addresses_and_ports_tell_the_number_of_a_connection(server, number):
