@@ -126,7 +126,9 @@ def site() -> Iterator[tuple[str, int]]:
 
 @dataclass
 class Meter:
-    """CPU, wall time and memory of this process and those below it, but for *excluded*."""
+    """CPU, wall time and memory of this process and those below it, but for *excluded*, and for what
+    watching their memory costs by itself.
+    """
 
     excluded: int
     cpu_s: list[float] = field(default_factory=list)
@@ -135,13 +137,13 @@ class Meter:
 
     def measure(self, work: Callable[[], None]) -> None:
         """Do *work* once and note what it cost."""
-        is_over, peaks = threading.Event(), [0.0]
-        watch = threading.Thread(target=self._watch, args=(is_over, peaks))
+        is_over, peaks, watching_s = threading.Event(), [0.0], [0.0]
+        watch = threading.Thread(target=self._watch, args=(is_over, peaks, watching_s))
         watch.start()
         cpu, wall = self._cpu(), time.monotonic()
         work()
         self.wall_s.append(time.monotonic() - wall)
-        self.cpu_s.append(self._cpu() - cpu)
+        self.cpu_s.append(self._cpu() - cpu - watching_s[-1])
         is_over.set()
         watch.join()
         self.peak_mb.append(max(peaks))
@@ -154,12 +156,13 @@ class Meter:
             total += sum(map(int, fields[11:15])) if fields else 0
         return total / ticks
 
-    def _watch(self, is_over: threading.Event, peaks: list[float]) -> None:
+    def _watch(self, is_over: threading.Event, peaks: list[float], watching_s: list[float]) -> None:
         while not is_over.wait(0.25):
             lines = [_read(f"/proc/{pid}/smaps_rollup") for pid in self._family()]
             whole = (line for text in lines for line in text.splitlines() if line.startswith("Pss:"))
             pss = (line.split()[1] for line in whole)
             peaks.append(sum(map(int, pss)) / 1024)
+            watching_s.append(time.thread_time())
 
     def _family(self) -> list[int]:
         parents: dict[int, int] = {}
