@@ -83,7 +83,7 @@ class EntryDraft:
         if not is_sound or not (isinstance(self.body, Mapping) or callable(self.body)):
             msg = f"a draft is texts, an instant with a time zone, and a body: {self!r}"
             raise TypeError(msg)
-        canonical_json("".join(texts))
+        canonical_json("".join(texts))  # refuses half a surrogate pair, before anything is logged
         written = None if callable(self.body) else canonical_json(self.body)
         object.__setattr__(self, "body_json", written)
 

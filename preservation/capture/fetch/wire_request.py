@@ -173,8 +173,9 @@ def headers_on_the_way(url: str, headers: Headers, *, first: str) -> Headers:
 
 
 def told_by(policy: str, page: str, url: str) -> str | None:
-    """The Referer that *page* wants sent to *url*; a *policy* that would tell another site more than
-    where the page lies isn't followed that far.
+    """The Referer that *page* with *policy* (Referrer Policy 3) wants sent to *url*; null for none.
+
+    A policy that would tell another site more than where the page lies isn't followed that far.
     """
     if policy == "no-referrer" or (policy == "same-origin" and _origin_of(url) != _origin_of(page)):
         return None

@@ -66,7 +66,7 @@ class Load:
     is_preload: bool = False
     """Whether the page only announced that it may need it (`rel=preload`)."""
     referrer_policy: str = ""
-    """What its server was told of the page (Referrer Policy 3); empty if that isn't known."""
+    """How much its server was told of the page (Referrer Policy 3); empty if that isn't known."""
     hops: list[Hop] = field(default_factory=list)
     is_over: bool = False
     is_stopped: bool = False
@@ -136,7 +136,7 @@ class Traffic:
 
     @property
     def referrer_policy(self) -> str:
-        """What servers were told of the page when it last asked for a part of itself."""
+        """The policy under which the page last asked for a part of itself; empty if it never did."""
         parts = (
             load
             for load in reversed(self.loads.values())

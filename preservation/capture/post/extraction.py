@@ -24,7 +24,7 @@ from yt_dlp.utils import DownloadError, ExtractorError
 
 from preservation import clock
 from preservation.capture.post.dash import read_ranges
-from preservation.capture.post.handlers import TooLarge, check, trusting
+from preservation.capture.post.handlers import TooLarge, check_limits, trusting
 from preservation.capture.post.ranges import WholeFiles
 from preservation.capture.post.report import LackKind, PostJob, entries_of
 from preservation.capture.post.segments import Segments
@@ -85,7 +85,7 @@ class _Program(yt_dlp.YoutubeDL):  # type: ignore[misc]
         self._tell = tell
         self._told: set[str] = set()
         self._segments = Segments()
-        self._whole = WholeFiles(Path(job.folder), lambda size_bytes: check(job, size_bytes))
+        self._whole = WholeFiles(Path(job.folder), lambda size_bytes: check_limits(job, size_bytes))
         super().__init__(options)
 
     def build_request_director(self, handlers: Iterable[type], preferences: Any = None) -> Any:
@@ -258,7 +258,7 @@ def _hook(job: PostJob, tell: Tell) -> Callable[[dict[str, Any]], None]:
                 tell("described", post=post)
             url, protocol = str(described.get("url") or ""), str(described.get("protocol") or "")
             tell("media", file=file, url=url, protocol=protocol, is_whole=is_whole)
-        check(job, progress.get("downloaded_bytes") or 0)
+        check_limits(job, progress.get("downloaded_bytes") or 0)
 
     return note
 

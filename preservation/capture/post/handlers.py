@@ -23,7 +23,7 @@ class TooLarge(DownloadCancelled):  # type: ignore[misc]
     """A file is larger than the limit."""
 
 
-def check(job: PostJob, size_bytes: int) -> None:
+def check_limits(job: PostJob, size_bytes: int) -> None:
     """Raise if the time of *job* is up, or a file of *size_bytes* too large for it."""
     if job.is_over():
         raise DeadlineOver("the attempt's time was up")
@@ -32,7 +32,8 @@ def check(job: PostJob, size_bytes: int) -> None:
 
 
 def trusting(handler: type, job: PostJob, segments: Segments, whole: WholeFiles) -> type:
-    """*handler* with the roots of *job*, that leaves a connection before its recording is full.
+    """*handler* with the roots and bounds of *job*; *segments* judge what comes, and nothing of a file
+    in *whole* is asked for again.
 
     The TLS keys go where SSLKEYLOGFILE says: yt-dlp's contexts heed it.
     """
