@@ -18,7 +18,7 @@ import numpy as np
 import pdqhash
 from numpy.typing import NDArray
 
-from preservation.similarity.sampling import SAMPLES, in_three_channels, mirrored_samples, samples
+from preservation.similarity.sampling import SAMPLES, in_three_channels, samples
 
 LIBRARY = f"pdqhash {version('pdqhash')}"
 OWN_LIBRARY = "preservation pdq 1"
@@ -51,20 +51,23 @@ def pdq_of(grey: Grey, width_px: int, height_px: int) -> tuple[str, int]:
     """PDQ, 64 hexadecimal digits, and its quality, 0 to 100, of a picture of that size which *grey* is
     a reduced copy of.
     """
-    sampled = samples(grey, width_px, height_px)
-    return _texts(_bits(sampled[None]))[0], _quality(sampled)
+    return pdqs_of(samples(grey, width_px, height_px)[None])[0]
 
 
-def forms_of(grey: Grey, width_px: int, height_px: int) -> tuple[dict[str, str], int]:
-    """As `pdq_of`, for each of `FORMS`: the whole's by pdqhash itself."""
-    mirrored = mirrored_samples(grey, width_px, height_px).reshape(4, SAMPLES, SAMPLES)
-    bits = _bits(mirrored)
+def pdqs_of(sampled: NDArray[np.float32]) -> list[tuple[str, int]]:
+    """As `pdq_of`, of several pictures from their samples, of shape (n, 64, 64)."""
+    return list(zip(_texts(_bits(sampled)), _qualities(sampled), strict=True))
+
+
+def forms_of(mirrored: NDArray[np.float32]) -> tuple[dict[str, str], int]:
+    """As `pdq_of`, for each of `FORMS`, from a picture's `mirrored_samples`: the whole's by pdqhash."""
+    bits = _bits(mirrored.reshape(4, SAMPLES, SAMPLES))
     texts = _texts(np.concatenate([bits, bits.swapaxes(1, 2)]))
     found = {
         form: texts[4 * is_exchanged + 2 * is_upside_down + is_mirrored]
         for form, is_upside_down, is_mirrored, is_exchanged in _TURNED
     }
-    found[WHOLE], quality = reference_of(in_three_channels(mirrored[0]))
+    found[WHOLE], quality = reference_of(in_three_channels(mirrored[0, 0]))
     return found, quality
 
 
@@ -102,8 +105,8 @@ def _cosines() -> NDArray[np.float32]:
     return np.asarray(scale * np.cos(np.pi / (2 * SAMPLES) * row * column), dtype=np.float32)
 
 
-def _quality(sampled: NDArray[np.float32]) -> int:
-    """How much neighbouring samples differ, as the reference counts it."""
-    neighbours = (sampled[1:] - sampled[:-1], sampled[:, 1:] - sampled[:, :-1])
-    steps = sum(int(np.abs(np.trunc(each * 100 / 255)).sum()) for each in neighbours)
-    return min(steps // 90, _MOST_QUALITY)
+def _qualities(sampled: NDArray[np.float32]) -> list[int]:
+    """How much neighbouring samples of each differ, as the reference counts it."""
+    neighbours = (np.diff(sampled, axis=1), np.diff(sampled, axis=2))
+    steps = sum(np.abs(np.trunc(each * 100 / 255)).sum(axis=(1, 2)) for each in neighbours)
+    return [min(int(each) // 90, _MOST_QUALITY) for each in steps]

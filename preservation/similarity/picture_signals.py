@@ -10,11 +10,13 @@ from pathlib import Path
 import cv2
 import imagehash
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-from preservation.similarity import features, pdq, pictures, views
+from preservation.similarity import corroboration, features, pdq, pictures, views
 from preservation.similarity.pdq import WHOLE, Grey
 from preservation.similarity.pictures import Picture
+from preservation.similarity.sampling import mirrored_samples, samples
 from preservation.similarity.signals import Fingerprint
 from preservation.similarity.spans import Box
 
@@ -22,8 +24,6 @@ _PDQ = "pdq"
 _IMAGEHASH = f"imagehash {version('imagehash')}"
 _VIEWED_SIDE_PX = 128
 """Of what is searched for parts; up to twice as much, which also evens out the noise of JPEG."""
-_CORROBORATING_SIDE_PX = 64
-"""Twice the 32 samples a side of the finer hash."""
 
 
 def signals_of(path: Path) -> tuple[Fingerprint, ...]:
@@ -38,16 +38,18 @@ def signals_of(path: Path) -> tuple[Fingerprint, ...]:
 def picture_signals(picture: Picture) -> Iterator[Fingerprint]:
     """All signals of *picture*."""
     made = partial(Fingerprint, frame_ms=None, decoder=picture.decoder)
-    yield from _forms(picture, made)
+    sampled = mirrored_samples(picture.grey, picture.width_px, picture.height_px)
+    yield from _forms(picture, sampled, made)
     yield from _parts(picture, made)
     yield from features.features_of(picture.grey, decoder=picture.decoder)
-    for algorithm, value in corroborating(picture).items():
-        yield made(algorithm=algorithm, view=WHOLE, value=value, quality=None, library=_IMAGEHASH)
+    yield from corroborating(picture, sampled[0, 0])
 
 
-def _forms(picture: Picture, made: partial[Fingerprint]) -> Iterator[Fingerprint]:
+def _forms(
+    picture: Picture, sampled: NDArray[np.float32], made: partial[Fingerprint]
+) -> Iterator[Fingerprint]:
     """PDQ of the whole and of its seven other forms."""
-    forms, quality = pdq.forms_of(picture.grey, picture.width_px, picture.height_px)
+    forms, quality = pdq.forms_of(sampled)
     if picture.rgb is not None:
         forms[WHOLE], quality = pdq.reference_of(picture.rgb)
     for view, value in forms.items():
@@ -58,10 +60,16 @@ def _forms(picture: Picture, made: partial[Fingerprint]) -> Iterator[Fingerprint
 def _parts(picture: Picture, made: partial[Fingerprint]) -> Iterator[Fingerprint]:
     """PDQ of the middle, and of what looks like a picture of its own inside the whole."""
     made = partial(made, algorithm=_PDQ, library=pdq.OWN_LIBRARY)
-    for view, box in parts_of(picture).items():
-        size = (picture.width_px * box.width // 1000, picture.height_px * box.height // 1000)
-        value, quality = pdq.pdq_of(box.cut(picture.grey), *size)
+    found = parts_of(picture)
+    hashed = pdq.pdqs_of(np.stack([_sampled(picture, box) for box in found.values()]))
+    for (view, box), (value, quality) in zip(found.items(), hashed, strict=True):
         yield made(view=view, value=value, quality=quality, box=str(box))
+
+
+def _sampled(picture: Picture, box: Box) -> NDArray[np.float32]:
+    """The samples of what is in *box*."""
+    size = (picture.width_px * box.width // 1000, picture.height_px * box.height // 1000)
+    return samples(box.cut(picture.grey), *size)
 
 
 def parts_of(picture: Picture) -> dict[str, Box]:
@@ -70,20 +78,20 @@ def parts_of(picture: Picture) -> dict[str, Box]:
     return {views.MIDDLE: views.MIDDLE_BOX} | found
 
 
-def corroborating(picture: Picture) -> dict[str, str]:
+def corroborating(picture: Picture, sampled: NDArray[np.float32]) -> Iterator[Fingerprint]:
     """The pHash and the dHash; a small picture's are the very ones that others compute."""
-    is_small = picture.rgb is not None
-    grey = picture.grey if is_small else reduced(picture.grey, _CORROBORATING_SIDE_PX)
-    image = Image.fromarray(grey)
-    return {
-        "phash": _hexadecimal(imagehash.phash(image, hash_size=8)),
-        "dhash": _hexadecimal(imagehash.dhash(image, hash_size=8)),
-    }
-
-
-def _hexadecimal(found: imagehash.ImageHash) -> str:
-    """As its `str`, which spells each bit first."""
-    return np.packbits(found.hash).tobytes().hex()
+    if picture.rgb is None:
+        phash, dhash = corroboration.phash_of(sampled), corroboration.dhash_of(sampled)
+        library = corroboration.LIBRARY
+    else:
+        image = Image.fromarray(picture.grey)
+        phash, dhash = str(imagehash.phash(image)), str(imagehash.dhash(image))
+        library = _IMAGEHASH
+    made = partial(
+        Fingerprint, view=WHOLE, frame_ms=None, quality=None, library=library, decoder=picture.decoder
+    )
+    yield made(algorithm="phash", value=phash)
+    yield made(algorithm="dhash", value=dhash)
 
 
 def reduced(grey: Grey, least_side_px: int) -> Grey:

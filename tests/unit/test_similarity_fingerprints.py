@@ -87,6 +87,27 @@ def test_a_large_picture_is_hashed_like_the_reference_to_a_few_bits(tmp_path, en
     assert bits_between(pdq(path), expected) <= 6
 
 
+@pytest.mark.parametrize("number", range(4))
+def test_a_large_picture_has_nearly_the_hashes_that_others_compute(tmp_path, number):
+    path = saved(tmp_path / "p.jpg", picture(number, 2100, 1500), quality=95)
+
+    found = {f.algorithm: f.value for f in fingerprints_of(path, "image/jpeg").fingerprints}
+
+    with Image.open(path) as image:
+        assert bits_between(found["phash"], str(imagehash.phash(image))) <= 4
+        assert bits_between(found["dhash"], str(imagehash.dhash(image))) <= 4
+
+
+@pytest.mark.parametrize("grey", [0, 77, 255])
+def test_a_large_flat_picture_has_the_hashes_of_a_flat_one(tmp_path, grey):
+    path = saved(tmp_path / "p.png", Image.new("L", (1200, 900), grey))
+
+    found = {f.algorithm: f.value for f in fingerprints_of(path, "image/png").fingerprints}
+
+    flat = Image.new("L", (64, 64), grey)
+    assert (found["phash"], found["dhash"]) == (str(imagehash.phash(flat)), str(imagehash.dhash(flat)))
+
+
 TURNS = {
     "rotated-90": Image.Transpose.ROTATE_90,
     "rotated-180": Image.Transpose.ROTATE_180,
