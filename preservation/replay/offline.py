@@ -19,7 +19,6 @@ from typing import Any, Self
 
 from preservation.capture.browser.browser import Browser
 from preservation.capture.browser.devtools import DevToolsFault
-from preservation.capture.page.script import REFERENCES, call
 from preservation.capture.page.traffic import Traffic
 from preservation.capture.page.views import pictures_of
 from preservation.capture.page.visit import Visit, WayOut
@@ -107,7 +106,7 @@ class OfflinePage(Visit):
     def _views(self, prints: Path | None) -> ReplayViews:
         (frame,) = self._watch.main_frames()
         with self.stillness():
-            facts = self._driver.evaluate(call(REFERENCES, "facts"), frame)
+            facts = self._driver.run("references", "facts", frame=frame)
             layout = self._driver.call("Page.getLayoutMetrics")
             tiles = tuple(picture for _, picture in pictures_of(self._driver, layout))
         made = None

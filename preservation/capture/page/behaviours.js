@@ -8,6 +8,9 @@
   const MOST_ROOTS = 2000;
   const STEP = 0.8;
   const FEW_LETTERS = 20;
+  const LONGEST_DRAWING_MS = 1000;
+  const UNDRAWN_MS = 100;
+  const LONGEST_BUSY_MS = 500;
 
   const NEXT = new RegExp(`^\\s*(${[
     'next( slide| image| photo| picture)?', 'forward', 'suivante?', 'siguiente', 'weiter', 'nächste[srn]?', 'avanti',
@@ -89,9 +92,11 @@
     return parts.join(' > ');
   };
 
-  // What is known of this frame from one survey to the next.
-  const known = globalThis.known ??= {
+  // What the last survey found, and what is known of this frame from one survey to the next.
+  let reading;
+  const known = {
     begun: new WeakSet(), seen: new WeakSet(), spent: new WeakSet(), places: new Map(), ends: new WeakMap(),
+    patienceMs: LONGEST_DRAWING_MS,
   };
   // Whether this frame is the page itself, or one that its scripts may read.
   const isOwn = () => {
@@ -158,6 +163,7 @@
     if (moves.test(style.overflowX)) e.scrollBy({left: across * e.clientWidth, behavior: 'instant'});
     return e.scrollLeft !== scrollLeft;
   };
+  const later = ms => new Promise(done => setTimeout(done, ms));
   const buttons = () => {
     const found = {nexts: [], mores: []};
     each('button, [role=button], a, input[type=button i]', e => {
@@ -208,7 +214,7 @@
     // CSS pixels, and consent banners.
     survey() {
       const surveyed = known.places.size, unskipped = unskip();
-      globalThis.reading = {boxes: boxes(), ...buttons(), tabs: tabs(), selected: new Set(), kept: 0};
+      reading = {boxes: boxes(), ...buttons(), tabs: tabs(), selected: new Set(), kept: 0};
       const folded = all('details:not([open])');
       const media = all('video, audio').filter(e => !known.begun.has(e));
       return {
@@ -244,17 +250,22 @@
       document.documentElement?.dispatchEvent(new WheelEvent('wheel', {bubbles: true, cancelable: true}));
     },
     height,
-    // The height once the page has been drawn, and so knows what is in view; without frames, soon.
-    async drawnHeight() {
-      const frame = () => new Promise(requestAnimationFrame);
-      const drawn = frame().then(frame).then(() => new Promise(done => setTimeout(done)));
-      await Promise.race([drawn, new Promise(done => setTimeout(done, 500))]);
-      return height();
-    },
     scrollTo(y) {
       window.scrollTo({top: y, behavior: 'instant'});
       moveFixedBody(y);
     },
+    // Until the page has been drawn, and so knows what is in view, however long that takes on a busy
+    // machine; not for long if it isn't drawn at all.
+    async drawn() {
+      const frame = () => new Promise(requestAnimationFrame);
+      const drawing = frame().then(frame).then(() => later(0)).then(() => true);
+      const isDrawn = await Promise.race([drawing, later(known.patienceMs)]);
+      known.patienceMs = isDrawn ? LONGEST_DRAWING_MS : UNDRAWN_MS;
+    },
+    // For so many milliseconds by the page's own timers: those that end before have then ended, too.
+    linger: later,
+    // Until the page has nothing to do at once, or always has.
+    idle: () => new Promise(done => requestIdleCallback(done, {timeout: LONGEST_BUSY_MS})),
 
     // Keep the page from going elsewhere because of a press of ours (HTML 7.2.10.4, navigate event).
     stay() {

@@ -8,13 +8,13 @@ because it changes what the page looks like.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from preservation import clock
 from preservation.capture.browser.devtools import BrowserGone, DevToolsFault
 from preservation.capture.page.driver import COMMAND_S, Driver, Frame, PageSilent
-from preservation.capture.page.script import BEHAVIOURS, call
 
 MOST_SCROLL_STEPS = 60
 """Of 0.8 screens each: some 49,000 pixels. A feed that goes on is cut here, and that is noted."""
@@ -32,6 +32,7 @@ LONGEST_S = 30.0
 QUIET_S = 0.3
 _STEP_S = 0.08
 _CLICK_S = 0.15
+_GLANCE_S = 0.05
 _LONGEST_QUIET_WAIT_S = 5.0
 _LONGEST_GROWTH_WAIT_S = 1.5
 _LONGEST_DRAWING_S = 2.0
@@ -93,7 +94,11 @@ class Reader:
         self._has_gone_to_the_top = False
         self._activity = activity
         self._give_up_at = clock.monotonic_s() + LONGEST_S
-        self._tells_when_drawn = not driver.ended_scripts
+        self._tells_when_drawn: dict[str, bool] = {}
+        """By frame, of those that have been asked."""
+        if driver.ended_scripts:
+            self._tells_when_drawn[self._main.frame_id] = False
+        self._lingered_s = 0.0
         self._height_px = 0
         """The page's height when it was last scrolled to its end."""
 
@@ -122,14 +127,17 @@ class Reader:
     def wait_for_quiet(self) -> None:
         """Wait until nothing has been under way for a moment; not for long."""
         give_up_at = min(clock.monotonic_s() + _LONGEST_QUIET_WAIT_S, self._give_up_at)
-        seen, quiet_since = self._activity.requests(), clock.monotonic_s()
-        while clock.monotonic_s() - quiet_since < QUIET_S:
+        seen, quiet_since, is_quiet = self._activity.requests(), clock.monotonic_s(), False
+        while not is_quiet:
             if clock.monotonic_s() >= give_up_at:
                 self.done.reach("quiet")
                 return
-            self._driver.rest(0.05)
+            self._driver.rest(_GLANCE_S)
+            if clock.monotonic_s() - quiet_since >= QUIET_S:
+                self._let_it_work()
+                is_quiet = True
             if self._activity.open_loads() or self._activity.requests() != seen:
-                seen, quiet_since = self._activity.requests(), clock.monotonic_s()
+                seen, quiet_since, is_quiet = self._activity.requests(), clock.monotonic_s(), False
 
     def _wait_for_content(self) -> None:
         """Wait until a page that builds itself of what it fetches has done so for now; not for long."""
@@ -139,7 +147,7 @@ class Reader:
             if not self._activity.open_loads() and self._activity.requests() == seen:
                 return
             seen = self._activity.requests()
-            self._drawn_height()
+            self._draw()
 
     def _wait_while_bare(self) -> None:
         """Give a page that shows next to nothing time to begin: its scripts may wait for anything."""
@@ -154,15 +162,27 @@ class Reader:
         """
         if self._driver.ended_scripts or not self._step("hasScripts"):
             return
-        stay_until, seen = since + _LEAST_STAY_S, self._activity.requests()
-        came = False
-        while (now := clock.monotonic_s()) < min(stay_until, since + _LONGEST_STAY_S, self._give_up_at):
-            self._driver.rest(_STEP_S)
-            if self._activity.requests() != seen:
-                seen, came = self._activity.requests(), True
-                stay_until = max(stay_until, now + _STAY_AFTER_NEWS_S)
-        if came:
+        before = seen = self._activity.requests()
+        self._linger(since + _LEAST_STAY_S - clock.monotonic_s())
+        while self._activity.requests() != seen and self._lingered_s < _LONGEST_STAY_S:
+            seen = self._activity.requests()
+            self._linger(_STAY_AFTER_NEWS_S)
+        if seen != before:
             self.wait_for_quiet()
+
+    def _linger(self, seconds: float) -> None:
+        """Until so much time has passed for the page, too, whose timers are late on a busy machine."""
+        if seconds <= 0 or self._is_late():
+            return
+        self._lingered_s += seconds
+        with suppress(PageSilent):
+            self._step("linger", int(seconds * 1000), timeout_s=seconds + COMMAND_S)
+
+    def _let_it_work(self) -> None:
+        """Until the page has done what it has to do at once; on a busy machine that takes a while."""
+        if self._tells_when_drawn.get(self._main.frame_id):
+            with suppress(PageSilent):
+                self._step("idle", timeout_s=_LONGEST_DRAWING_S)
 
     def _begin_at_the_top(self, survey: dict[str, Any]) -> dict[str, Any]:
         """Go to the top of a page that begins elsewhere, for as long as that brings more above it."""
@@ -175,7 +195,7 @@ class Reader:
                 break
             rounds += 1
             self._step("scrollTo", 0)
-            self._driver.rest(_STEP_S)
+            self._draw(least_s=_STEP_S)
             before_px, height_px = height_px, self._grown_height(height_px)
         self._has_gone_to_the_top = True
         return self._survey(self._main)
@@ -232,7 +252,7 @@ class Reader:
             y_px = min(y_px + int(view_px * 0.8), height_px - view_px)
             self.done.scroll_steps += 1
             self._step("scrollTo", y_px)
-            self._driver.rest(_STEP_S)
+            self._draw(least_s=_STEP_S)
             is_at_end = y_px + view_px >= height_px
             height_px = self._grown_height(height_px) if is_at_end else height_px
         self.done.scrolled_px, self._height_px = y_px, height_px
@@ -240,21 +260,27 @@ class Reader:
     def _grown_height(self, height_px: int) -> int:
         """The page's height now; a feed that is fetching gets a moment to grow."""
         give_up_at = clock.monotonic_s() + _LONGEST_GROWTH_WAIT_S
-        now_px = self._drawn_height()
+        self._draw()
+        now_px = int(self._step("height"))
         while now_px <= height_px and self._activity.open_loads() and clock.monotonic_s() < give_up_at:
             self._driver.rest(_STEP_S)
             now_px = int(self._step("height"))
         return now_px
 
-    def _drawn_height(self) -> int:
-        """The page's height once it has been drawn; in a page without scripts nobody tells when."""
-        if self._tells_when_drawn:
+    def _draw(self, frame: Frame | None = None, *, least_s: float = 0.0) -> None:
+        """Until *frame* has been drawn, so that it knows what is in view; where no scripts may run
+        nobody tells when.
+        """
+        began_at, tells, frame = clock.monotonic_s(), self._tells_when_drawn, frame or self._main
+        if tells.get(frame.frame_id, True):
             try:
-                return int(self._step("drawnHeight", timeout_s=_LONGEST_DRAWING_S))
+                self._step("drawn", frame=frame, timeout_s=_LONGEST_DRAWING_S)
+                tells[frame.frame_id] = True
             except PageSilent:
-                self._tells_when_drawn = False
-        self._driver.rest(_STEP_S)
-        return int(self._step("height"))
+                # What has told before is busy.
+                tells.setdefault(frame.frame_id, False)
+        least_s = least_s if tells[frame.frame_id] else _STEP_S
+        self._driver.rest(began_at + least_s - clock.monotonic_s())
 
     def _click_through(self, survey: dict[str, Any]) -> None:
         """Press what brings more of the same page, and keep the page from leaving over it."""
@@ -313,7 +339,7 @@ class Reader:
         """Scroll every scrollable part to its end; one that is fetching gets a moment to grow."""
         while self._step("scrollBoxes", frame=frame) or self._has_grown_box(frame):
             self.done.box_steps += 1
-            self._driver.rest(_STEP_S)
+            self._draw(frame, least_s=_STEP_S)
             if self.done.box_steps >= MOST_BOX_STEPS:
                 self.done.reach("boxes")
             if self.done.box_steps >= MOST_BOX_STEPS or self._is_late():
@@ -323,7 +349,7 @@ class Reader:
         give_up_at = clock.monotonic_s() + _LONGEST_GROWTH_WAIT_S
         if not self.done.boxes:
             return False
-        self._drawn_height()
+        self._draw(frame)
         has_grown = bool(self._step("openBoxes", frame=frame))
         while not has_grown and self._activity.open_loads() and clock.monotonic_s() < give_up_at:
             self._driver.rest(_STEP_S)
@@ -392,8 +418,8 @@ class Reader:
         frame: Frame | None = None,
         timeout_s: float = COMMAND_S,
     ) -> Any:
-        expression = call(BEHAVIOURS, function, argument)
-        return self._driver.evaluate(expression, frame or self._main, timeout_s=timeout_s)
+        frame = frame or self._main
+        return self._driver.run("behaviours", function, argument, frame=frame, timeout_s=timeout_s)
 
     def _is_late(self) -> bool:
         if clock.monotonic_s() < self._give_up_at:

@@ -8,6 +8,7 @@ from typing import Any
 
 from preservation import clock
 from preservation.capture.browser.devtools import BrowserGone, DevTools, DevToolsFault
+from preservation.capture.page.script import ABSENT, Script, call, first_call
 
 COMMAND_S = 10.0
 _WORLD = "preservation"
@@ -18,6 +19,14 @@ _LEAST_WAIT_S = 0.1
 
 class PageSilent(DevToolsFault):
     """A command got no answer in its time: the page is busy with itself."""
+
+
+class Refused(DevToolsFault):
+    """The browser refused a command."""
+
+
+class WorldGone(DevToolsFault):
+    """What ran in a frame went with its document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +62,8 @@ class Driver:
         self.ended_scripts: list[str] = []
         """Sessions in which scripts were ended because they never came to rest."""
         self._share = share
+        self._worlds: dict[tuple[str, str], int] = {}
+        """Where scripts run, by session and frame."""
 
     def call(
         self,
@@ -103,34 +114,35 @@ class Driver:
         """Send a command whose answer doesn't matter."""
         self.devtools.send(method, parameters, session=session or self.session)
 
-    def evaluate(self, expression: str, frame: Frame, *, timeout_s: float = COMMAND_S) -> Any:
-        """The value of *expression*, or of what it promises, in a world of its own, where the frame's
-        scripts can't meddle.
+    def run(
+        self,
+        script: Script,
+        function: str,
+        argument: int | None = None,
+        *,
+        frame: Frame,
+        timeout_s: float = COMMAND_S,
+    ) -> Any:
+        """What *function* of *script* gives, or promises, in a world of its own of *frame*, where the
+        frame's scripts can't meddle.
 
         Raises:
             PageSilent: There was no answer in time.
-            DevToolsFault: The frame is gone, or the expression threw.
+            DevToolsFault: The frame is gone, or the function threw.
         """
-        world = self.call(
-            "Page.createIsolatedWorld",
-            {"frameId": frame.frame_id, "worldName": _WORLD},
-            session=frame.session,
-        )["executionContextId"]
-        result = self.call(
-            "Runtime.evaluate",
-            {
-                "expression": expression,
-                "contextId": world,
-                "returnByValue": True,
-                "awaitPromise": True,
-                "silent": True,
-            },
-            session=frame.session,
-            timeout_s=timeout_s,
-        )
-        if "exceptionDetails" in result:
-            raise DevToolsFault(_thrown(result["exceptionDetails"]))
-        return result["result"].get("value")
+        place = (frame.session, frame.frame_id)
+        if place in self._worlds:
+            try:
+                found = self._evaluate(call(script, function, argument), place, timeout_s)
+            except WorldGone:
+                found = ABSENT
+            if found != ABSENT:
+                return found
+        # The number of a world that is gone may be another's by now: nothing is sent to a known one.
+        world = {"frameId": frame.frame_id, "worldName": _WORLD}
+        answer = self.call("Page.createIsolatedWorld", world, session=frame.session)
+        self._worlds[place] = answer["executionContextId"]
+        return self._evaluate(first_call(script, function, argument), place, timeout_s)
 
     def end_scripts(self, session: str | None = None) -> None:
         """End the scripts that run in *session*, and let no other begin."""
@@ -161,6 +173,22 @@ class Driver:
         """Only hand out events, for so long."""
         self.pump_until(lambda: False, timeout_s=seconds)
 
+    def _evaluate(self, expression: str, place: tuple[str, str], timeout_s: float) -> Any:
+        asked = {
+            "expression": expression,
+            "contextId": self._worlds[place],
+            "returnByValue": True,
+            "awaitPromise": True,
+            "silent": True,
+        }
+        try:
+            result = self.call("Runtime.evaluate", asked, session=place[0], timeout_s=timeout_s)
+        except Refused as refusal:
+            raise WorldGone(str(refusal)) from refusal
+        if "exceptionDetails" in result:
+            raise DevToolsFault(_thrown(result["exceptionDetails"]))
+        return result["result"].get("value")
+
     def _answer(
         self,
         method: str,
@@ -189,7 +217,7 @@ class Driver:
 
 def _result_of(method: str, answer: dict[str, Any]) -> dict[str, Any]:
     if "error" in answer:
-        raise DevToolsFault(f"{method}: {answer['error'].get('message')}")
+        raise Refused(f"{method}: {answer['error'].get('message')}")
     return dict(answer["result"])
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from preservation.capture.browser.devtools import BrowserGone, DevToolsFault
 from preservation.capture.page.driver import Driver, Frame
-from preservation.capture.page.script import REFERENCES, call
 from preservation.capture.page.targets import Targets
 
 MOST_FRAMES = 100
@@ -64,7 +63,7 @@ def references_in(driver: Driver, main: dict[str, Any], others: list[Frame]) -> 
     found.add(main)
     for frame in others:
         try:
-            found.add(driver.evaluate(call(REFERENCES, "references"), frame))
+            found.add(driver.run("references", "references", frame=frame))
         except BrowserGone:
             raise
         except DevToolsFault as fault:

@@ -22,7 +22,6 @@ from preservation import clock
 from preservation.capture.browser.devtools import BrowserGone, DevToolsFault
 from preservation.capture.page.driver import Driver, Frame
 from preservation.capture.page.frames import Found, references_in
-from preservation.capture.page.script import REFERENCES, call
 from preservation.model.vocabulary import Role
 
 VIEWPORT_PX = (1280, 1024)
@@ -121,7 +120,7 @@ class Photographer:
             self.faults.append(ViewFault(name, str(fault)))
 
     def _take_facts(self) -> None:
-        main = self._driver.evaluate(call(REFERENCES, "look"), self._frames[0])
+        main = self._driver.run("references", "look", frame=self._frames[0])
         self.facts, self._references = main["facts"], main["references"]
         self.layout = self._driver.call("Page.getLayoutMetrics")
         text = self.facts["text"].encode("utf-8", "replace")
@@ -131,7 +130,7 @@ class Photographer:
 
     def _take_references(self) -> None:
         if self._references is None:
-            self._references = self._driver.evaluate(call(REFERENCES, "references"), self._frames[0])
+            self._references = self._driver.run("references", "references", frame=self._frames[0])
         self.found = references_in(self._driver, self._references, self._frames[1:])
         if self.found.is_cut:
             reason = f"cut after {len(self.found.references)} references"
@@ -162,7 +161,7 @@ class Photographer:
     def _has_body(self) -> bool:
         """Whether what came of the document can be drawn; what is being read now gets a moment."""
         give_up_at = clock.monotonic_s() + _BODY_S
-        while not self._driver.evaluate(call(REFERENCES, "isDrawable"), self._frames[0]):
+        while not self._driver.run("references", "isDrawable", frame=self._frames[0]):
             if clock.monotonic_s() >= give_up_at:
                 return False
             self._driver.rest(_TICK_S)

@@ -41,6 +41,33 @@ def trusted_types(on: Stage) -> None:
     on.dom_holds = ("A page of the wire site.",)
 
 
+@family("busy", "lazy", "boxes", "timers")
+def busy(on: Stage, member: str) -> None:
+    """A page whose processor has hardly any time for it: what it does it does late."""
+    if member == "timers":
+        soon, later, last = (on.picture(name) for name in ("soon.png", "later.png", "last.png"))
+        shown = f"""<script>const show = url => document.body.append(Object.assign(new Image(), {{src: url}}));
+          setTimeout(show, 1000, '{soon}');
+          setTimeout(() => {{ show('{later}'); setTimeout(show, 900, '{last}'); }}, 1900);</script>"""
+    else:
+        column = _later(on, 8)
+        shown = f'<div style="{_BOX if member == "boxes" else ""}">{column}</div>{_WATCHING}'
+    on.page(f"""{shown}<script>
+      const work = () => {{ for (const end = Date.now() + 100; Date.now() < end;); setTimeout(work); }};
+      work();</script>""")
+
+
+@case("own-names")
+def own_names(on: Stage) -> None:
+    """Elements whose names could be those of a script that looks at the page."""
+    lazy = [on.picture(f"lazy-{n}.png") for n in range(3)]
+    names = ("known", "reading", "references", "behaviours", "preservation", "found", "stay")
+    on.page(
+        "".join(f"<a id={name}>{name}</a><form name={name}></form>" for name in names)
+        + "".join(f'{_GAP}<img loading="lazy" width=24 height=24 src="{url}">' for url in lazy)
+    )
+
+
 @case("sandboxed")
 def sandboxed(on: Stage) -> None:
     """A page in which nothing runs, timers and promises included, is looked at all the same."""
