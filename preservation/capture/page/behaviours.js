@@ -257,8 +257,7 @@
     // Until the page has been drawn, and so knows what is in view, however long that takes on a busy
     // machine; not for long if it isn't drawn at all.
     async drawn() {
-      const frame = () => new Promise(requestAnimationFrame);
-      const drawing = frame().then(frame).then(() => later(0)).then(() => true);
+      const drawing = new Promise(requestAnimationFrame).then(() => later(0)).then(() => true);
       const isDrawn = await Promise.race([drawing, later(known.patienceMs)]);
       known.patienceMs = isDrawn ? LONGEST_DRAWING_MS : UNDRAWN_MS;
     },

@@ -36,7 +36,8 @@ _GLANCE_S = 0.05
 _LONGEST_QUIET_WAIT_S = 5.0
 _LONGEST_GROWTH_WAIT_S = 1.5
 _LONGEST_DRAWING_S = 2.0
-_LONGEST_BARE_S = 3.0
+_MOST_BARE_GLANCES = 37
+"""Three seconds by the page's own clock."""
 _LEAST_STAY_S = 2.0
 _STAY_AFTER_NEWS_S = 1.0
 _LONGEST_STAY_S = 5.0
@@ -151,10 +152,12 @@ class Reader:
 
     def _wait_while_bare(self) -> None:
         """Give a page that shows next to nothing time to begin: its scripts may wait for anything."""
-        give_up_at = clock.monotonic_s() + _LONGEST_BARE_S
-        has_scripts = not self._driver.ended_scripts
-        while has_scripts and self._step("isBare") and clock.monotonic_s() < give_up_at:
-            self._driver.rest(_STEP_S)
+        if self._driver.ended_scripts:
+            return
+        for _ in range(_MOST_BARE_GLANCES):
+            if not self._step("isBare"):
+                return
+            self._let_pass(_STEP_S)
 
     def _stay(self, *, since: float) -> None:
         """Stay for a while with a page that runs scripts, whose timers may bring more; it is a page's
@@ -167,22 +170,30 @@ class Reader:
         while self._activity.requests() != seen and self._lingered_s < _LONGEST_STAY_S:
             seen = self._activity.requests()
             self._linger(_STAY_AFTER_NEWS_S)
-        if seen != before:
+        if seen != before or self._activity.open_loads():
             self.wait_for_quiet()
 
     def _linger(self, seconds: float) -> None:
+        if seconds > 0 and not self._is_late():
+            self._lingered_s += seconds
+            self._let_pass(seconds)
+
+    def _let_pass(self, seconds: float) -> None:
         """Until so much time has passed for the page, too, whose timers are late on a busy machine."""
-        if seconds <= 0 or self._is_late():
+        if not self._has_timers():
+            self._driver.rest(seconds)
             return
-        self._lingered_s += seconds
         with suppress(PageSilent):
             self._step("linger", int(seconds * 1000), timeout_s=seconds + COMMAND_S)
 
     def _let_it_work(self) -> None:
         """Until the page has done what it has to do at once; on a busy machine that takes a while."""
-        if self._tells_when_drawn.get(self._main.frame_id):
+        if self._has_timers():
             with suppress(PageSilent):
                 self._step("idle", timeout_s=_LONGEST_DRAWING_S)
+
+    def _has_timers(self) -> bool:
+        return self._tells_when_drawn.get(self._main.frame_id, False)
 
     def _begin_at_the_top(self, survey: dict[str, Any]) -> dict[str, Any]:
         """Go to the top of a page that begins elsewhere, for as long as that brings more above it."""

@@ -53,19 +53,16 @@ def busy(on: Stage, member: str) -> None:
         column = _later(on, 8)
         shown = f'<div style="{_BOX if member == "boxes" else ""}">{column}</div>{_WATCHING}'
     on.page(f"""{shown}<script>
-      const work = () => {{ for (const end = Date.now() + 100; Date.now() < end;); setTimeout(work); }};
+      const work = () => {{ for (const end = Date.now() + 250; Date.now() < end;); setTimeout(work); }};
       work();</script>""")
 
 
 @case("own-names")
 def own_names(on: Stage) -> None:
     """Elements whose names could be those of a script that looks at the page."""
-    lazy = [on.picture(f"lazy-{n}.png") for n in range(3)]
     names = ("known", "reading", "references", "behaviours", "preservation", "found", "stay")
-    on.page(
-        "".join(f"<a id={name}>{name}</a><form name={name}></form>" for name in names)
-        + "".join(f'{_GAP}<img loading="lazy" width=24 height=24 src="{url}">' for url in lazy)
-    )
+    named = "".join(f"<a id={name}>{name}</a><form name={name}></form>" for name in names)
+    on.page(named + _later(on, 3) + _WATCHING)
 
 
 @case("sandboxed")
