@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import math
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +14,8 @@ import yt_dlp.networking.exceptions
 import yt_dlp.utils
 from hypothesis import given
 from hypothesis import strategies as st
+from yt_dlp.networking.common import Request, Response
+from yt_dlp.networking.exceptions import HTTPError
 
 from preservation.capture.fetch.resuming import range_fault, resumable
 from preservation.capture.fetch.wire_request import prepared as prepared_request
@@ -21,13 +25,17 @@ from preservation.capture.post import gallery
 from preservation.capture.post.child_process import Ended
 from preservation.capture.post.failures import CLASS_REASONS, failure_in
 from preservation.capture.post.gallery import MOST_FILES, GalleryJob, gallery_failure
-from preservation.capture.post.report import Cause, PostReport, report_in
+from preservation.capture.post.handlers import trusting
+from preservation.capture.post.playlist import completed
+from preservation.capture.post.ranges import WholeFiles
+from preservation.capture.post.report import Cause, PostJob, PostReport, report_in
+from preservation.capture.post.segments import Segments
 from preservation.capture.post.sources import parts_of
 from preservation.model.vocabulary import Reason
 from preservation.recording.model import Message, RecordedExchange
 
 NOON = datetime(2026, 3, 12, 12, 0, tzinfo=UTC)
-OURS = {"TooLarge", "NoMedia"}
+OURS = {"TooLarge", "NoMedia", "Undeciphered"}
 PYTHONS = {"TimeoutError", "MemoryError", "SSLEOFError", "SSLZeroReturnError"}
 
 
@@ -262,3 +270,56 @@ def test_a_date_of_a_zone_beyond_all_zones_is_none():
     headers = (("Last-Modified", date[1]), date, ("Accept-Ranges", "bytes"))
 
     assert resumable(200, headers) is None
+
+
+PLAYLIST_LINES = st.sampled_from(
+    [
+        *("#EXTINF:1,", "a.ts", "b.ts", "#EXT-X-DISCONTINUITY", "#EXT-X-MEDIA-SEQUENCE:7", ""),
+        *('#EXT-X-MAP:URI="i.mp4"', '#EXT-X-MAP:URI="j.mp4",BYTERANGE="9"', "#EXT-X-BYTERANGE:5"),
+        *('#EXT-X-KEY:METHOD=AES-128,URI="k"', '#EXT-X-KEY:URI="k",METHOD=AES-128,IV=0x1'),
+        *("#EXT-X-KEY:METHOD=NONE", "#EXT-X-BYTERANGE:5@9", "#EXT-X-ENDLIST"),
+    ]
+)
+
+
+@given(st.lists(PLAYLIST_LINES))
+def test_a_completed_playlist_leaves_nothing_to_complete(lines):
+    once = completed("\n".join(lines))
+
+    assert completed(once) == once
+
+
+def test_a_completed_playlist_names_every_range_and_every_vector():
+    listed = [
+        '#EXT-X-MAP:URI="i.mp4",BYTERANGE="9@0"',
+        *("#EXT-X-MEDIA-SEQUENCE:16", '#EXT-X-KEY:METHOD=AES-128,URI="k"'),
+        *("#EXT-X-BYTERANGE:5@9", "a.ts", "#EXT-X-BYTERANGE:6", "a.ts"),
+    ]
+
+    assert completed("\n".join(listed)).splitlines() == [
+        '#EXT-X-MAP:URI="i.mp4",BYTERANGE="9@0"',
+        "#EXT-X-MEDIA-SEQUENCE:16",
+        *("#EXT-X-BYTERANGE:5@9", f'#EXT-X-KEY:METHOD=AES-128,URI="k",IV=0x{16:032x}', "a.ts"),
+        *("#EXT-X-BYTERANGE:6@14", f'#EXT-X-KEY:METHOD=AES-128,URI="k",IV=0x{17:032x}', "a.ts"),
+    ]
+
+
+def test_a_server_that_refuses_the_range_of_all_is_asked_for_all(tmp_path):
+    class Refusing:
+        def _send(self, request):
+            fields = {"Content-Length": "4"}
+            status = 416 if "Range" in request.headers else 200
+            answer = Response(io.BytesIO(b"film"), request.url, fields, status)
+            if status == 416:
+                raise HTTPError(answer)
+            return answer
+
+    job = PostJob(
+        url="http://h/", folder=str(tmp_path), proxy="", over_at_monotonic_s=math.inf, idle_timeout_s=1,
+        largest_object_bytes=9, largest_recorded_bytes=9,
+    )  # fmt: skip
+    handler = trusting(Refusing, job, Segments(), WholeFiles(tmp_path, lambda size: None))
+
+    answer = handler()._send(Request("http://h/film.mp4", headers={"Range": "bytes=0-"}))
+
+    assert (answer.status, answer.read()) == (200, b"film")

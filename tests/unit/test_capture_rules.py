@@ -15,7 +15,7 @@ from preservation.capture.flags import is_login_wall
 from preservation.capture.gateway.network_policy import REFUSED_NETWORKS, refusal_of
 from preservation.capture.outcomes import Failure, net_error_failure, retry_after_s, status_reason
 from preservation.capture.page.account import Refetched, Wanted, line_of
-from preservation.capture.post.extraction import chosen_formats
+from preservation.capture.post.formats import chosen_formats
 from preservation.capture.tap import prepend
 from preservation.model.captures import CapturedObject
 from preservation.model.vocabulary import Reason, Role

@@ -23,8 +23,16 @@ from yt_dlp.networking.exceptions import RequestError
 from yt_dlp.utils import DownloadError, ExtractorError
 
 from preservation import clock
-from preservation.capture.post.dash import read_ranges
+from preservation.capture.post.dash import read_whole_manifests
+from preservation.capture.post.formats import (
+    LACKS,
+    chosen_formats,
+    lesser_format,
+    note_locked,
+    subtitles_apart,
+)
 from preservation.capture.post.handlers import TooLarge, check_limits, trusting
+from preservation.capture.post.hls import check_deciphered, with_playlist
 from preservation.capture.post.ranges import WholeFiles
 from preservation.capture.post.report import LackKind, PostJob, entries_of
 from preservation.capture.post.segments import Segments
@@ -36,17 +44,13 @@ MOST_ENTRIES = 10
 MOST_LESSER_FORMATS = 3
 """So many are tried in place of one that can't be had."""
 
-NATIVE_PROTOCOLS = frozenset(
-    {"http", "https", "m3u8_native", "m3u8", "http_dash_segments", "ism", "f4m"}
-)
-"""Those that yt-dlp's own downloaders speak."""
-
 _LISTED_PROTOCOLS = frozenset({"m3u8_native", "m3u8", "http_dash_segments"})
 """Those whose live streams are lists of segments that grow."""
 
 # No code from outside this installation.
 plugin_dirs.value = []
-read_ranges()
+read_whole_manifests()
+check_deciphered()
 
 Tell = Callable[..., None]
 
@@ -113,7 +117,7 @@ class _Program(yt_dlp.YoutubeDL):  # type: ignore[misc]
             super().process_info(info)
         except _FAULTS as error:
             self._go_on_after(error)
-            while len(tried) <= MOST_LESSER_FORMATS and (lesser := _lesser(chosen, tried)):
+            while len(tried) <= MOST_LESSER_FORMATS and (lesser := lesser_format(chosen, tried)):
                 tried.add(lesser["format_id"])
                 if self._is_had({**chosen, **lesser}):
                     return
@@ -135,15 +139,21 @@ class _Program(yt_dlp.YoutubeDL):  # type: ignore[misc]
                 raise
             self._go_on_after(error)
 
+    def process_video_result(self, info_dict: dict[str, Any], download: bool = True) -> Any:  # noqa: FBT001, FBT002 - yt-dlp's own signature
+        note_locked(self._get_formats(info_dict))
+        return super().process_video_result(info_dict, download)
+
+    def process_subtitles(self, video_id: str, subtitles: Any, captions: Any) -> Any:
+        return super().process_subtitles(video_id, subtitles_apart(subtitles or {}), captions)
+
     def dl(self, name: str, info: dict[str, Any], subtitle: bool = False, test: bool = False) -> Any:  # noqa: FBT001, FBT002 - yt-dlp's own signature
         protocol = str(info.get("protocol"))
-        self._segments.begin(is_playlist=protocol.startswith("m3u8"), is_media=not subtitle)
-        if info.get("is_live") and protocol in _LISTED_PROTOCOLS:
-            # Without ffmpeg, what is listed at this moment is all that can be had.
-            info = {**info, "is_live": False}
-            words = "what was listed at that moment"
-            self._tell("lack", file=Path(name).name, what=LackKind.LIVE, words=words)
+        self._segments.begin(is_list=protocol in _LISTED_PROTOCOLS, is_media=False)
         try:
+            if protocol.startswith("m3u8"):
+                info = with_playlist(info, self)
+            info = self._with_lacks_told(name, info, protocol)
+            self._segments.is_media = not subtitle
             done = super().dl(name, info, subtitle, test)
         except _FAULTS as error:
             # What yt-dlp raises after a retry has the words of a fault and no more of it.
@@ -163,6 +173,16 @@ class _Program(yt_dlp.YoutubeDL):  # type: ignore[misc]
         for what, words in self._segments.lacks():
             self._tell("lack", file=Path(name).name, what=what, words=words)
         return done
+
+    def _with_lacks_told(self, name: str, info: dict[str, Any], protocol: str) -> dict[str, Any]:
+        lacks = list(info.get(LACKS, ()))
+        if info.get("is_live") and protocol in _LISTED_PROTOCOLS:
+            # Without ffmpeg, what is listed at this moment is all that can be had.
+            info = {**info, "is_live": False}
+            lacks.append((LackKind.LIVE, "what was listed at that moment"))
+        for what, words in dict.fromkeys(lacks):
+            self._tell("lack", file=Path(name).name, what=what, words=words)
+        return info
 
     def _go_on_after(self, error: Exception) -> None:
         if self._job.is_over():
@@ -266,48 +286,6 @@ def _hook(job: PostJob, tell: Tell) -> Callable[[dict[str, Any]], None]:
 def _is_media(described: dict[str, Any]) -> bool:
     """yt-dlp reports subtitles by way of the same hook; they aren't of a post, and so have no name."""
     return described.get("id") is not None
-
-
-def chosen_formats(context: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The formats to keep: one file with picture and sound, unless the platform holds a larger
-    picture apart from its sound; then both of these.
-
-    *context* is yt-dlp's; its formats are sorted from worst to best.
-    """
-    formats = [f for f in context["formats"] if f.get("protocol") in NATIVE_PROTOCOLS]
-    both = _best(formats, has_picture=True, has_sound=True)
-    picture = _best(formats, has_picture=True, has_sound=False)
-    sound = _best(formats, has_picture=False, has_sound=True)
-    height = (both or {}).get("height") or 0
-    if both is not None and (picture is None or (picture.get("height") or 0) <= height):
-        yield both
-        return
-    yield from (one for one in (picture, sound) if one is not None)
-
-
-def _lesser(chosen: dict[str, Any], tried: set[Any]) -> dict[str, Any] | None:
-    """The best format but those *tried* that has what the *chosen* one has: picture, sound or both."""
-    formats = chosen.get("formats") or []
-    left = [
-        f for f in formats if f.get("protocol") in NATIVE_PROTOCOLS and f.get("format_id") not in tried
-    ]
-    has_picture, has_sound = (chosen.get(codec) != "none" for codec in ("vcodec", "acodec"))
-    alike = _best(left, has_picture=has_picture, has_sound=has_sound)
-    # Where picture and sound lie apart, what holds both is better than neither.
-    return alike or (
-        None if has_picture and has_sound else _best(left, has_picture=True, has_sound=True)
-    )
-
-
-def _best(
-    formats: list[dict[str, Any]], *, has_picture: bool, has_sound: bool
-) -> dict[str, Any] | None:
-    fitting = (
-        f
-        for f in reversed(formats)
-        if (f.get("vcodec") != "none") is has_picture and (f.get("acodec") != "none") is has_sound
-    )
-    return next(fitting, None)
 
 
 def _companions(post: dict[str, Any] | None) -> Iterator[tuple[str, str, Path]]:

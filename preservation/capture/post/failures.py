@@ -17,6 +17,7 @@ CLASS_REASONS: tuple[tuple[str, Reason], ...] = (
     ("UserNotLive", Reason.NOT_FOUND),
     ("TooLarge", Reason.TOO_LARGE),
     ("NoMedia", Reason.SERVER_ERROR),
+    ("Undeciphered", Reason.SERVER_ERROR),
     ("DownloadCancelled", Reason.TIMEOUT),
     ("ContentTooShortError", Reason.TRUNCATED),
     ("IncompleteRead", Reason.TRUNCATED),
@@ -29,7 +30,7 @@ CLASS_REASONS: tuple[tuple[str, Reason], ...] = (
 )
 """What an exception means, if it or a cause of it is of the class of this name."""
 
-PROTECTED = "protected-stream"
+PROTECTED = str(LackKind.PROTECTED)
 """The class of what is encrypted so that only licensed players read it: DRM, SAMPLE-AES."""
 
 _PROTECTED_WORDS = re.compile(r"DRM.protected|ffmpeg could not be found", re.IGNORECASE)
@@ -58,6 +59,7 @@ LACK_REASONS: dict[LackKind, Reason] = {
     LackKind.NO_MEDIA: Reason.RESOURCES_MISSING,
     LackKind.LEFT_OUT: Reason.RESOURCES_MISSING,
     LackKind.LIVE: Reason.TRUNCATED,
+    LackKind.PROTECTED: Reason.UNSUPPORTED_SITE,
 }
 """What it means that a file isn't all of a medium."""
 

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Callable
 from typing import Any
 
-from yt_dlp.networking.exceptions import RequestError
+from yt_dlp.networking.exceptions import HTTPError, RequestError
 from yt_dlp.utils import DownloadCancelled
 
 from preservation.capture.post.ranges import WholeFiles
@@ -38,7 +38,7 @@ def trusting(handler: type, job: PostJob, segments: Segments, whole: WholeFiles)
     The TLS keys go where SSLKEYLOGFILE says: yt-dlp's contexts heed it.
     """
     base: Any = handler
-    ask = _asking(base, job, segments)
+    ask = _asking_again(_asking(base, job, segments), segments)
 
     def make_context(self: Any, *rest: Any, **options: Any) -> ssl.SSLContext:
         context: ssl.SSLContext = base._make_sslcontext(self, *rest, **options)  # noqa: SLF001
@@ -50,7 +50,7 @@ def trusting(handler: type, job: PostJob, segments: Segments, whole: WholeFiles)
         segments.fault = None
         try:
             answer = whole.range_of(request) or ask(self, request)
-            if segments.is_playlist and segments.fault is None and whole.take(request, answer):
+            if segments.is_list and segments.fault is None and whole.take(request, answer):
                 answer = whole.range_of(request)
         except RequestError as error:
             segments.fault = error
@@ -63,6 +63,25 @@ def trusting(handler: type, job: PostJob, segments: Segments, whole: WholeFiles)
 
     # yt-dlp knows a handler by the name of its class.
     return type(handler.__name__, (handler,), {"_make_sslcontext": make_context, "_send": send})
+
+
+def _asking_again(ask: Callable[[Any, Any], Any], segments: Segments) -> Callable[[Any, Any], Any]:
+    """How *ask* asks, and then for all of a file of which the server gives no range (416)."""
+
+    def ask_again(self: Any, request: Any) -> Any:
+        try:
+            return ask(self, request)
+        except HTTPError as error:
+            asked = request.headers.get("Range") or ""
+            # The bytes of a segment are cut out of the whole file here.
+            is_in_whole = asked == "bytes=0-" or (segments.is_list and not asked.endswith("-"))
+            if error.status != 416 or not asked or not is_in_whole:
+                raise
+        request = request.copy()
+        del request.headers["Range"]
+        return ask(self, request)
+
+    return ask_again
 
 
 def _asking(base: Any, job: PostJob, segments: Segments) -> Callable[[Any, Any], Any]:

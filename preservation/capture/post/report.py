@@ -78,6 +78,7 @@ class LackKind(StrEnum):
     NO_MEDIA = "segments-without-media"
     LEFT_OUT = "segments-left-out"
     LIVE = "live-stream"
+    PROTECTED = "protected-stream"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,11 +33,11 @@ class Segments:
     """What went wrong with the answers that one file is made of."""
 
     def __init__(self) -> None:
-        self.begin(is_playlist=False, is_media=False)
+        self.begin(is_list=False, is_media=False)
 
-    def begin(self, *, is_playlist: bool, is_media: bool) -> None:
+    def begin(self, *, is_list: bool, is_media: bool) -> None:
         """Another file is asked for."""
-        self.is_playlist = is_playlist
+        self.is_list = is_list
         self.is_media = is_media
         self.fault: Exception | None = None
         """Of the latest request."""
@@ -48,7 +48,8 @@ class Segments:
     def note(self, request: Any, answer: Any) -> None:
         """Judge whether *answer* is the part that *request* wants."""
         asked = request.headers.get("Range")
-        if asked and answer.status == 200 and not self.is_playlist:
+        is_resumed = asked is not None and (asked.endswith("-") or not self.is_list)
+        if is_resumed and answer.status == 200:
             return  # The downloader begins anew.
         why = range_fault(asked, answer.status, tuple(answer.headers.items()))
         if why is not None:
