@@ -116,6 +116,30 @@ def test_a_picture_that_is_missing_makes_a_page_partial(pages, site):
     )
 
 
+def test_a_film_whose_server_refuses_ranges_is_held(attempt):
+    film_sent = bytes(range(256)) * 8
+
+    def answer(head: bytes) -> bytes:
+        kind, body, status = (
+            "text/html",
+            b"<p>Words.<video src=/film.mp4 preload=auto controls>",
+            "200 OK",
+        )
+        if b"/film.mp4" in head.split(b"\r\n")[0]:
+            kind, body = "video/mp4", film_sent
+            if b"\r\nRange:" in head:
+                body, status = b"", "416 Range Not Satisfiable"
+        fields = f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+        return f"HTTP/1.1 {status}\r\n{fields}".encode() + body
+
+    with RawServer(answer) as server:
+        made = attempt(PAGE, server.url("/"))
+
+    held = [kept for kept in made.result.objects if kept.target_uri == server.url("/film.mp4")]
+    assert made.result.outcome is Outcome.CAPTURED, made.result.error_detail
+    assert film_sent in [made.content(kept) for kept in held]
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_every_warc_passes_the_check_and_nothing_else_is_left(path, pages):
     made = pages[path]

@@ -34,6 +34,9 @@ without it.
 WITHOUT_CONTENT = frozenset({"HEAD", "OPTIONS"})
 """Methods whose answers are about something else than their URL's content."""
 
+_RANGE_REFUSED = 416
+"""RFC 9110 15.5.17."""
+
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):")
 """RFC 3986 3.1."""
 
@@ -98,6 +101,10 @@ class Wanted:
             or self.is_made_by_worker
         ):
             return False
+        if self.kind == "Media" and self.answer is not None and self.answer.status == _RANGE_REFUSED:
+            return (
+                True  # What the server refused is the range that a player asks for, and not the film.
+            )
         return self.answer is None or not is_whole(self.answer)
 
 
