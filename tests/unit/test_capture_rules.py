@@ -236,3 +236,32 @@ def test_cookies_stay_at_home_and_others_learn_only_where_a_page_lies(first, url
     headers = (("Cookie", "k=v"), ("Referer", "https://a/page?token"))
 
     assert dict(headers_on_the_way(url, headers, first=first)) == told
+
+
+PAGE = "https://a/page?token"
+
+
+@pytest.mark.parametrize(
+    ("policy", "url", "referer"),
+    [
+        ("no-referrer", "https://a/x", None),
+        ("same-origin", "https://a/x", PAGE),
+        ("same-origin", "https://b/x", None),
+        ("same-origin", "https://a:8443/x", None),
+        ("same-origin", "http://a/x", None),
+        ("origin", "https://a/x", "https://a/"),
+        ("origin", "http://b/x", "https://a/"),
+        ("strict-origin", "https://b/x", "https://a/"),
+        ("strict-origin", "http://b/x", None),
+        ("strict-origin-when-cross-origin", "https://a/x", PAGE),
+        ("strict-origin-when-cross-origin", "https://b/x", "https://a/"),
+        ("strict-origin-when-cross-origin", "http://a/x", None),
+        ("no-referrer-when-downgrade", "https://b/x", "https://a/"),
+        ("unsafe-url", "https://b/x", "https://a/"),
+        ("unsafe-url", "http://b/x", None),
+    ],
+)
+def test_who_a_redirect_leads_to_learns_no_more_than_the_policy_of_a_page_allows(policy, url, referer):
+    told = headers_on_the_way(url, (("Referer", PAGE),), first="https://a/picture", policy=policy)
+
+    assert dict(told).get("Referer") == referer

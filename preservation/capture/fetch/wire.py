@@ -35,6 +35,7 @@ from preservation.capture.fetch.wire_request import (
     cookies_for,
     headers_on_the_way,
     is_anew,
+    policy_of,
     prepared,
     redirect_target,
     request_target,
@@ -78,6 +79,7 @@ class _Chain:
     """The URL that was asked for."""
     headers: Headers
     """What that is asked for with."""
+    referrer_policy: str
     calls: list[Call] = field(default_factory=list)
     jar: RequestsCookieJar = field(default_factory=RequestsCookieJar)
     seen: set[tuple[str, str | bytes | None]] = field(default_factory=set)
@@ -119,20 +121,26 @@ class Wire:
     resumes: bool = False
     """Whether the rest of a broken transfer is asked for, where the server allows it."""
 
-    def fetch(self, url: str, headers: Headers = ()) -> Fetched:
-        """Get *url* and what it redirects to; whatever the site does is in the answer."""
-        chain = _Chain(url=url, first=url, headers=headers)
+    def fetch(self, url: str, headers: Headers = (), *, referrer_policy: str = "") -> Fetched:
+        """Get *url* and what it redirects to; whatever the site does is in the answer.
+
+        The Referer among *headers* names the page that asks; each server is told of it what
+        *referrer_policy* allows.
+        """
+        chain = _Chain(url=url, first=url, headers=headers, referrer_policy=referrer_policy)
         while True:
             call = self._hop(chain)
-            chain.pieces = [call.exchange] if call.exchange else []
+            answer = call.exchange
+            chain.pieces = [answer] if answer else []
             # What came of a body that leads elsewhere doesn't matter: browsers don't even read it.
-            following = redirect_target(call.exchange) if call.exchange else None
-            if following is None:
+            following = redirect_target(answer) if answer else None
+            if answer is None or following is None:
                 return self._whole(chain, call)
             refusal = self._hop_failure(following, chain)
             if refusal is not None:
                 return chain.ended(refusal)
             chain.url = following
+            chain.referrer_policy = policy_of(answer) or chain.referrer_policy
             chain.redirects += 1
 
     def _hop(self, chain: _Chain) -> Call:
@@ -303,7 +311,7 @@ _TRUNCATED = {Reason.TOO_LARGE: "length", Reason.TIMEOUT: "time"}
 
 def _asked(chain: _Chain, label: str, *, is_verified: bool, rest: Rest | None) -> Asked:
     url, jar = chain.url, chain.jar
-    headers = headers_on_the_way(url, chain.headers, first=chain.first)
+    headers = headers_on_the_way(url, chain.headers, first=chain.first, policy=chain.referrer_policy)
     if not is_verified:
         url, headers = without_secrets(url, headers)
         jar = RequestsCookieJar()

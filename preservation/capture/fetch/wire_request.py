@@ -21,6 +21,13 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 """Statuses whose Location is followed (Fetch 2.2.6, redirect status)."""
 _PRINTABLE_ASCII = "".join(map(chr, range(0x21, 0x7F)))
 _SECRETS = frozenset({"cookie", "authorization"})
+_REFERRER_POLICIES = frozenset(
+    {
+        *("no-referrer", "no-referrer-when-downgrade", "same-origin", "origin", "strict-origin"),
+        *("origin-when-cross-origin", "strict-origin-when-cross-origin", "unsafe-url"),
+    }
+)
+"""Referrer Policy 3."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,27 +166,40 @@ def without_secrets(url: str, headers: Headers) -> tuple[str, Headers]:
     )
 
 
-def headers_on_the_way(url: str, headers: Headers, *, first: str) -> Headers:
+def headers_on_the_way(url: str, headers: Headers, *, first: str, policy: str = "") -> Headers:
     """What of *headers*, meant for *first*, may go to *url*, to which *first* led.
 
     As with browsers: secrets go to their own host, and over no plain connection if they were for a
-    safe one; a Referer tells another site no more than where the page lies (Referrer Policy 3,
-    strict-origin-when-cross-origin).
+    safe one; a Referer tells what a page with *policy* wants told there (`told_by`).
     """
     is_own = _origin_of(url)[1] == _origin_of(first)[1] and not _is_less_safe(url, than=first)
     told = headers if is_own else without_secrets(url, headers)[1]
-    fields = ((name, _referrer(value, url) if name == "Referer" else value) for name, value in told)
+    fields = (
+        (name, told_by(policy, value, url) if name == "Referer" else value) for name, value in told
+    )
     return tuple((name, value) for name, value in fields if value is not None)
 
 
 def told_by(policy: str, page: str, url: str) -> str | None:
     """The Referer that *page* with *policy* (Referrer Policy 3) wants sent to *url*; null for none.
 
-    A policy that would tell another site more than where the page lies isn't followed that far.
+    A policy that would tell another site more than where the page lies isn't followed that far, nor
+    is none: what goes for it is strict-origin-when-cross-origin.
     """
     if policy == "no-referrer" or (policy == "same-origin" and _origin_of(url) != _origin_of(page)):
         return None
-    return _home_of(page) if policy in {"origin", "strict-origin"} else _referrer(page, url)
+    if policy == "origin" or (policy == "strict-origin" and not _is_less_safe(url, than=page)):
+        return _home_of(page)
+    return _referrer(page, url)
+
+
+def policy_of(exchange: Exchange) -> str | None:
+    """The referrer policy that *exchange*, a redirect, sets for what it leads to (Fetch 4.4): the last
+    one known here; None if it sets none.
+    """
+    fields = (value for name, value in exchange.response_headers if name.lower() == "referrer-policy")
+    named = (word.strip().lower() for word in reversed(",".join(fields).split(",")))
+    return next((word for word in named if word in _REFERRER_POLICIES), None)
 
 
 def _referrer(page: str, url: str) -> str | None:

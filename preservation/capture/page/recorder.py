@@ -29,7 +29,6 @@ from preservation.capture.evidence import AttemptEvidence, Headers
 from preservation.capture.fetch.fetched import Fetched
 from preservation.capture.fetch.resuming import is_part
 from preservation.capture.fetch.wire import Wire
-from preservation.capture.fetch.wire_request import told_by
 from preservation.capture.flags import is_login_wall
 from preservation.capture.gateway.connection import BROWSER_LABEL, Connection
 from preservation.capture.outcomes import (
@@ -254,7 +253,8 @@ def _fetch_the_rest(attempt: PageAttempt, failure: Failure | None) -> None:
     def fetch(one: Wanted) -> Fetched | None:
         if attempt.tap.gateway.seconds_left <= 0:
             return None
-        return wire.fetch(one.url, _browser_headers(attempt, one))
+        policy = one.load.referrer_policy if one.load else attempt.traffic.referrer_policy
+        return wire.fetch(one.url, _browser_headers(attempt, one), referrer_policy=policy)
 
     with ThreadPoolExecutor(_FETCHES_AT_ONCE) as pool:
         for one, fetched in zip(wanted, pool.map(fetch, wanted), strict=True):
@@ -264,11 +264,9 @@ def _fetch_the_rest(attempt: PageAttempt, failure: Failure | None) -> None:
 
 
 def _browser_headers(attempt: PageAttempt, one: Wanted) -> Headers:
-    cookies, traffic = attempt.cookies.get(one.url), attempt.traffic
-    policy = one.load.referrer_policy if one.load else traffic.referrer_policy
-    page = traffic.main and told_by(policy, traffic.main.last.url, one.url)
+    cookies, page = attempt.cookies.get(one.url), attempt.traffic.main
     return (
         ("User-Agent", attempt.settings.user_agent or attempt.browser.user_agent),
-        *((("Referer", page),) if page else ()),
+        *((("Referer", page.last.url),) if page else ()),
         *((("Cookie", cookies),) if cookies else ()),
     )

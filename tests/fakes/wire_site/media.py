@@ -237,6 +237,7 @@ def referrer_policy(on: Stage, member: str) -> None:
     home = f"{on.at[Origin.HTTP]}/"
     allowed = {"no-referrer": ("", ""), "same-origin": (on.url(""), ""), "origin": (home, home)}
     own, others = allowed.get(member, (on.url(""), home))
+    quieter = ("Referrer-Policy", "no-referrer")
 
     def guarded(answer: Answer, referer: str) -> Route:
         refusal = plain("text/plain", b"told", status="403 Forbidden")
@@ -245,7 +246,12 @@ def referrer_policy(on: Stage, member: str) -> None:
     urls = [
         on.put("wide.png", wide := answers.picture("wide"), route=guarded(wide, own)),
         on.put("away.png", away := answers.picture("away"), Origin.CROSS, route=guarded(away, others)),
+        on.serve("leads-away.png", redirect("302 Found", on.url("moved.png", Origin.CROSS))),
+        on.serve("leads-on.png", redirect("302 Found", on.url("told.png", Origin.CROSS), quieter)),
     ]
+    moved, told = answers.picture("moved"), answers.picture("told")
+    on.put("moved.png", moved, Origin.CROSS, route=guarded(moved, others), in_account=False)
+    on.put("told.png", told, Origin.CROSS, route=guarded(told, ""), in_account=False)
     shown = on.picture("shown.png")
     on.page(
         f"<meta name=referrer content={member}>"
