@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from preservation.cli.commands import preserve
 from preservation.cli.options import home_option, json_option, print_json, printable, settings_of
+from preservation.errors import BadInput
 
 
 @preserve.group()
@@ -72,14 +75,27 @@ def erase(
     from preservation.pipeline.sources import erase_source
 
     if not yes:
-        click.confirm(
-            f"What identifies {organisation_id} will be unreadable for ever. Go on?",
-            abort=True,
-            err=True,
-        )
+        _require_agreement(f"What identifies {organisation_id} will be unreadable for ever. Go on?")
     answer = erase_source(settings_of(context), organisation_id, authority=authority)
     if as_json:
         print_json(answer)
     else:
         click.echo(f"{len(answer['erased_keys'])} key(s) destroyed; the erasure goes into the log.")
         click.echo("Destroy the copies of these keys in your backups as well.")
+
+
+def _require_agreement(question: str) -> None:
+    """Ask *question*; who breaks off at a terminal is told so as everywhere.
+
+    Raises:
+        BadInput: The answer is no, or nobody can be asked.
+    """
+    try:
+        if click.confirm(question, err=True):
+            return
+        remedy = "Answer y where it shall be."
+    except (click.Abort, RuntimeError):
+        if sys.stdin is not None and sys.stdin.isatty():
+            raise
+        remedy = "Nobody could be asked here: say --yes where it shall be."
+    raise BadInput("Nothing was erased.", remedy=remedy)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -89,6 +91,25 @@ def test_a_key_that_is_lost_is_no_erasure(home):
 
     assert {value["absence"] for value in shown} == {"key-missing"}
     assert "was lost" in str(refused.exception)
+
+
+@pytest.mark.parametrize(("answer", "remedy"), [("", "--yes"), ("n\n", "Answer y")])
+def test_without_agreement_nothing_is_erased_and_it_says_what_to_do(answer, remedy, home):
+    command = ["-m", "preservation.cli", "source", "erase", "ngo", "--authority", "12"]
+    keys = {path: path.read_bytes() for path in (home / "keys/sources").rglob("*") if path.is_file()}
+
+    ended = subprocess.run(
+        [sys.executable, *command, "--home", str(home)],
+        input=answer,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ended.returncode == 2
+    assert "Nothing was erased." in ended.stderr
+    assert remedy in ended.stderr
+    assert all(path.read_bytes() == content for path, content in keys.items())
 
 
 def test_erasing_a_source_leaves_a_provable_archive_that_tells_nobody(home):
