@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 
 import pytest
 from yt_dlp.aes import aes_cbc_encrypt_bytes
@@ -60,7 +61,7 @@ def site():
         running.pages["/film.mp4"] = ("video/mp4", FILM)
         running.pages["/other.mp4"] = ("video/mp4", OTHER_FILM)
         running.pages["/rest.mp4"] = ("video/mp4", b"".join(PIECES[1:]))
-        for folder, pieces in (("", PIECES), ("/other", [OTHER_FILM[:0] + b"!", *OTHER_PIECES])):
+        for folder, pieces in (("", PIECES), ("/other", [b"\0\1", *OTHER_PIECES])):
             running.pages[f"{folder}/start.mp4"] = ("video/mp4", pieces[0])
             for number, piece in enumerate(pieces[1:]):
                 running.pages[f"{folder}/{number}.m4s"] = ("video/mp4", piece)
@@ -173,7 +174,7 @@ def test_every_period_of_a_film_is_held(periods, site, attempt):
 
     assert made.result.outcome is Outcome.CAPTURED, made.result.error_detail
     first, second = films(made)
-    assert (first, second.removeprefix(b"!")) == (FILM, OTHER_FILM)
+    assert (first, second.removeprefix(b"\0\1")) == (FILM, OTHER_FILM)
 
 
 FILE = "<BaseURL>film.mp4</BaseURL>"
@@ -236,7 +237,7 @@ LOCKED_SEGMENTS = segments(*(f"/locked-{number}" for number in range(3)))
 HLS_FILMS = {
     "two starts": (
         [START, *CLEAR_SEGMENTS, "#EXT-X-DISCONTINUITY", OTHER_START, *segments("/other.mp4")],
-        FILM + b"!" + OTHER_FILM,
+        FILM + b"\0\1" + OTHER_FILM,
     ),
     "the same start twice": (
         [START, *CLEAR_SEGMENTS[:4], "#EXT-X-DISCONTINUITY", START, *CLEAR_SEGMENTS[4:]],
@@ -307,6 +308,83 @@ def test_two_subtitles_of_one_language_are_both_held(site, attempt):
 
     assert made.result.outcome is Outcome.CAPTURED, made.result.error_detail
     assert [made.content(kept) for kept in made.of_role(Role.SUBTITLES)] == SUBTITLES
+
+
+SUBTITLED = """<AdaptationSet mimeType="text/vtt" lang="ar"><Representation id="t" bandwidth="1">
+<BaseURL>{}</BaseURL></Representation></AdaptationSet>"""
+
+
+def test_a_page_in_place_of_subtitles_is_no_subtitles(site, attempt):
+    site.pages["/words.vtt"] = ("text/vtt", b"<!DOCTYPE html><title>Log in</title>")
+    listed = manifest(f"<Period>{picture(FILE)}{SUBTITLED.format('words.vtt')}</Period>")
+    site.pages["/subtitled.mpd"] = (DASH, listed)
+
+    made = attempt(POST, site.url("/subtitled.mpd"))
+
+    assert (made.result.outcome, made.result.reason, made.result.error_class) == (
+        Outcome.PARTLY_CAPTURED,
+        Reason.SERVER_ERROR,
+        "yt-dlp: NoMedia",
+    )
+    assert made.of_role(Role.SUBTITLES) == []
+    assert films(made) == [FILM]
+
+
+def test_subtitles_that_nobody_can_read_do_not_cost_the_film(site, attempt):
+    site.pages["/log-in.vtt"] = ("text/vtt", b"Please log in")
+    site.pages["/spoilt.m3u8"] = (HLS, playlist(*segments("/words-0.vtt", "/log-in.vtt")))
+    subtitles = '#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="s",NAME="n",LANGUAGE="ar",URI="/spoilt.m3u8"'
+    variant = '#EXT-X-STREAM-INF:BANDWIDTH=1000,RESOLUTION=160x120,SUBTITLES="s"'
+    listed = f"#EXTM3U\n{subtitles}\n{variant}\n/plain.m3u8\n"
+    site.pages["/subtitled.m3u8"] = (HLS, listed.encode())
+
+    made = attempt(POST, site.url("/subtitled.m3u8"))
+
+    assert (made.result.outcome, made.result.reason) == (Outcome.PARTLY_CAPTURED, Reason.SERVER_ERROR)
+    assert films(made) == [FILM]
+
+
+@pytest.mark.parametrize("path", ["/text.m3u8", "/text.mp4"])
+def test_text_in_place_of_a_film_or_a_segment_is_no_film(path, site, attempt):
+    site.pages["/text.mp4"] = ("video/mp4", b"Access denied")
+    site.pages["/text.m3u8"] = (HLS, playlist(*segments("/film.mp4", "/text.mp4")))
+    html = f'<title>Film</title><video src="{path}"></video>'
+    site.pages["/with-text"] = ("text/html", html.encode())
+
+    made = attempt(POST, site.url("/with-text"))
+
+    assert made.result.outcome is not Outcome.CAPTURED
+    assert "/text.mp4 answered 200 with words" in made.result.error_detail
+    assert films(made) == ([FILM] if path == "/text.m3u8" else [])
+
+
+def box(kind: bytes, *content: bytes) -> bytes:
+    body = b"".join(content)
+    return struct.pack("!I", 8 + len(body)) + kind + body
+
+
+SMOOTH = """<SmoothStreamingMedia MajorVersion="2" MinorVersion="0" Duration="30000000"><StreamIndex
+Type="video" Chunks="3" Url="pieces/{start time}"><QualityLevel Index="0" Bitrate="1000" FourCC="H264"
+MaxWidth="160" MaxHeight="120" CodecPrivateData="0000000167f4000a0000000168ce0f19"/>
+<c d="10000000"/><c d="10000000"/><c d="10000000"/></StreamIndex></SmoothStreamingMedia>"""
+
+
+@pytest.mark.parametrize("is_gone", [False, True], ids=["all", "one gone"])
+def test_a_smooth_stream_of_which_a_piece_is_gone_is_never_a_plain_success(is_gone, site, attempt):
+    track = box(b"moof", box(b"traf", box(b"tfhd", bytes(7), b"\1")))
+    kept = [track + PIECES[number] for number in (0, 1, 2)]
+    for number, piece in enumerate(kept):
+        site.pages[f"/smooth/pieces/{number}0000000"] = ("video/mp4", piece)
+    site.pages["/smooth/pieces/0"] = site.pages["/smooth/pieces/00000000"]
+    if is_gone:
+        del site.pages["/smooth/pieces/10000000"], kept[1]
+    site.pages["/smooth/Manifest"] = ("text/xml", SMOOTH.encode())
+
+    made = attempt(POST, site.url("/smooth/Manifest"))
+
+    told = (Outcome.PARTLY_CAPTURED, "segments-gone") if is_gone else (Outcome.CAPTURED, None)
+    assert (made.result.outcome, made.result.error_class) == told, made.result.error_detail
+    assert films(made)[0].endswith(b"".join(kept))
 
 
 def test_a_segment_that_broke_off_and_came_anew_is_whole(attempt):

@@ -437,9 +437,10 @@ def test_gallery_dl_takes_what_yt_dlp_finds_nothing_in(attempt):
     [
         (served(ERROR_PAGE, "image/png"), Reason.SERVER_ERROR, "NoMedia"),
         (served(b'{"error": "expired"}', "application/json"), Reason.SERVER_ERROR, "NoMedia"),
+        (served(b"Not for you.", "text/plain"), Reason.SERVER_ERROR, "NoMedia"),
         (served(png(7), "image/png"), Reason.TOO_LARGE, "gallery-dl: filesize-max"),
     ],
-    ids=["page", "message", "too-large"],
+    ids=["page", "message", "text", "too-large"],
 )
 def test_what_gallery_dl_takes_for_a_success_and_is_none(answer, reason, error_class, attempt):
     page = served(b"<html><title>Viewer</title><p>A picture.", "text/html")

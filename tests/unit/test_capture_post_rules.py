@@ -31,12 +31,13 @@ from preservation.capture.post.ranges import WholeFiles
 from preservation.capture.post.report import Cause, PostJob, PostReport, report_in
 from preservation.capture.post.segments import Segments
 from preservation.capture.post.sources import parts_of
+from preservation.capture.post.words import is_no_medium
 from preservation.model.vocabulary import Reason
 from preservation.recording.model import Message, RecordedExchange
 
 NOON = datetime(2026, 3, 12, 12, 0, tzinfo=UTC)
 OURS = {"TooLarge", "NoMedia", "Undeciphered"}
-PYTHONS = {"TimeoutError", "MemoryError", "SSLEOFError", "SSLZeroReturnError"}
+PYTHONS = {"TimeoutError", "ParseError", "MemoryError", "SSLEOFError", "SSLZeroReturnError"}
 
 
 def test_every_class_in_the_table_exists_in_the_yt_dlp_that_is_installed():
@@ -323,3 +324,24 @@ def test_a_server_that_refuses_the_range_of_all_is_asked_for_all(tmp_path):
     answer = handler()._send(Request("http://h/film.mp4", headers={"Range": "bytes=0-"}))
 
     assert (answer.status, answer.read()) == (200, b"film")
+
+
+@pytest.mark.parametrize(
+    ("start", "is_words"),
+    [
+        (b"Access denied", True),
+        (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', True),
+        (b"#EXTM3U\n#EXTINF:1,\na.ts\n", True),
+        ("<html><title>\u0634".encode("cp1256"), True),
+        ("\u0634\u0647\u0627\u062f\u0629".encode()[:-1], True),
+        (b"my-secret-key-16", False),
+        (b"G@\x11\x10\x00B\xf0%\x00\x01\xc1\x00\x00\xff\x01\xff\x00\x01\xfc\x80", False),
+        (b"\x00\x00\x00\x1cftypisom\x00\x00\x02\x00isomiso2mp41", False),
+        (b"ID3\x04\x00\x00\x00\x00\x00#TSSE\x00\x00\x00\x0f", False),
+        (b"\xff\xf1P\x80\x02\x1f\xfc\xde", False),
+        (b"", False),
+    ],
+    ids=["text", "xml", "playlist", "page", "torn-letter", "key", "ts", "mp4", "mp3", "aac", "nothing"],
+)
+def test_words_are_no_medium_and_no_medium_is_words(start, is_words):
+    assert is_no_medium(start) is is_words

@@ -21,6 +21,7 @@ import yt_dlp
 from yt_dlp.globals import plugin_dirs
 from yt_dlp.networking.exceptions import RequestError
 from yt_dlp.utils import DownloadError, ExtractorError
+from yt_dlp.webvtt import ParseError
 
 from preservation import clock
 from preservation.capture.post.dash import read_whole_manifests
@@ -36,6 +37,7 @@ from preservation.capture.post.hls import check_deciphered, with_playlist
 from preservation.capture.post.ranges import WholeFiles
 from preservation.capture.post.report import LackKind, PostJob, entries_of
 from preservation.capture.post.segments import Segments
+from preservation.capture.post.words import is_no_medium, is_page_or_message
 from preservation.model.digests import fixity_of_file
 
 MOST_ENTRIES = 10
@@ -54,7 +56,7 @@ check_deciphered()
 
 Tell = Callable[..., None]
 
-_FAULTS = (DownloadError, ExtractorError, RequestError, TooLarge, ValueError)
+_FAULTS = (DownloadError, ExtractorError, RequestError, TooLarge, ValueError, ParseError)
 """What one medium can fail with, the end of the attempt's time aside."""
 
 
@@ -148,12 +150,12 @@ class _Program(yt_dlp.YoutubeDL):  # type: ignore[misc]
 
     def dl(self, name: str, info: dict[str, Any], subtitle: bool = False, test: bool = False) -> Any:  # noqa: FBT001, FBT002 - yt-dlp's own signature
         protocol = str(info.get("protocol"))
-        self._segments.begin(is_list=protocol in _LISTED_PROTOCOLS, is_media=False)
+        self._segments.begin(is_list=protocol in _LISTED_PROTOCOLS)
         try:
             if protocol.startswith("m3u8"):
                 info = with_playlist(info, self)
             info = self._with_lacks_told(name, info, protocol)
-            self._segments.is_media = not subtitle
+            self._segments.refuses = _no_part_of(info, is_subtitle=subtitle)
             done = super().dl(name, info, subtitle, test)
         except _FAULTS as error:
             # What yt-dlp raises after a retry has the words of a fault and no more of it.
@@ -167,7 +169,7 @@ class _Program(yt_dlp.YoutubeDL):  # type: ignore[misc]
             return False, False
         finally:
             # What is read next is a page or a description again.
-            self._segments.is_media = False
+            self._segments.refuses = None
         if isinstance(self._segments.fault, TooLarge):
             self._go_on_after(self._segments.fault)
         for what, words in self._segments.lacks():
@@ -286,6 +288,14 @@ def _hook(job: PostJob, tell: Tell) -> Callable[[dict[str, Any]], None]:
 def _is_media(described: dict[str, Any]) -> bool:
     """yt-dlp reports subtitles by way of the same hook; they aren't of a post, and so have no name."""
     return described.get("id") is not None
+
+
+def _no_part_of(info: dict[str, Any], *, is_subtitle: bool) -> Callable[[bytes], bool] | None:
+    """What the file that *info* describes is not made of."""
+    if is_subtitle:
+        return None if str(info.get("ext")).startswith("json") else is_page_or_message
+    # Of this one, yt-dlp reads the list itself where it reads the film.
+    return is_page_or_message if info.get("protocol") == "f4m" else is_no_medium
 
 
 def _companions(post: dict[str, Any] | None) -> Iterator[tuple[str, str, Path]]:

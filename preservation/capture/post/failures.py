@@ -18,6 +18,7 @@ CLASS_REASONS: tuple[tuple[str, Reason], ...] = (
     ("TooLarge", Reason.TOO_LARGE),
     ("NoMedia", Reason.SERVER_ERROR),
     ("Undeciphered", Reason.SERVER_ERROR),
+    ("ParseError", Reason.SERVER_ERROR),
     ("DownloadCancelled", Reason.TIMEOUT),
     ("ContentTooShortError", Reason.TRUNCATED),
     ("IncompleteRead", Reason.TRUNCATED),

@@ -7,6 +7,7 @@ it runs no post-processors and never looks for a newer version of itself.
 from __future__ import annotations
 
 import json
+import mimetypes
 import re
 import sys
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 
 from preservation.capture.outcomes import Failure, status_failure
 from preservation.capture.post.child_process import Ended, run_tool
-from preservation.capture.post.words import is_page_or_message
+from preservation.capture.post.words import is_no_medium, is_page_or_message
 from preservation.model.digests import fixity_of_file
 from preservation.model.vocabulary import Reason
 
@@ -31,6 +32,11 @@ _TOO_LARGE = "File size larger than allowed maximum"
 _LONGEST_DETAIL = 2000
 _TEXT_SUFFIXES = frozenset({".html", ".htm", ".xhtml", ".json", ".txt"})
 """Files of a gallery that may well be text."""
+_NEVER_TEXT = (
+    *("image/jpeg", "image/png", "image/gif", "image/webp", "image/avif", "image/heic", "image/bmp"),
+    *("image/tiff", "video/", "audio/mpeg", "audio/mp4", "audio/ogg", "audio/x-wav", "audio/flac"),
+)
+"""Types, or how they begin, whose files are packed; a drawing (SVG, XPM) may be text."""
 
 EXIT_REASONS: tuple[tuple[int, Reason], ...] = (
     (_UNKNOWN_URL, Reason.UNSUPPORTED_SITE),
@@ -176,7 +182,9 @@ def _is_words(picture: Picture) -> bool:
     if PurePosixPath(name).suffix.lower() in _TEXT_SUFFIXES:
         return False
     with picture.path.open("rb") as stream:
-        return is_page_or_message(stream.read(1024))
+        start = stream.read(1024)
+    is_never_text = (mimetypes.guess_type(name)[0] or "").startswith(_NEVER_TEXT)
+    return is_no_medium(start) if is_never_text else is_page_or_message(start)
 
 
 def gallery_failure(ended: Ended, words: str, *, files: int) -> Failure | None:

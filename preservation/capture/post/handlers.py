@@ -93,8 +93,7 @@ def _asking(base: Any, job: PostJob, segments: Segments) -> Callable[[Any, Any],
             self._clear_instances()
             carried["bytes"] = 0
         answer = base._send(self, request)  # noqa: SLF001
-        if segments.is_media:
-            segments.watch(answer)
+        segments.watch(answer)
         length = answer.headers.get("Content-Length") or ""
         # An answer that doesn't state its length may be of any.
         stated_bytes = int(length) if re.fullmatch("[0-9]{1,19}", length) else None

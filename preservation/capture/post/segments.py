@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from yt_dlp.networking.exceptions import HTTPError
 
 from preservation.capture.fetch.resuming import range_fault
 from preservation.capture.post.report import LackKind
-from preservation.capture.post.words import is_page_or_message
 
 MOST_MISSING_SEGMENTS = 20
 """A film that lacks more than this is given up: its server isn't asked for thousands that are gone."""
@@ -33,12 +32,13 @@ class Segments:
     """What went wrong with the answers that one file is made of."""
 
     def __init__(self) -> None:
-        self.begin(is_list=False, is_media=False)
+        self.begin(is_list=False)
 
-    def begin(self, *, is_list: bool, is_media: bool) -> None:
+    def begin(self, *, is_list: bool) -> None:
         """Another file is asked for."""
         self.is_list = is_list
-        self.is_media = is_media
+        self.refuses: Callable[[bytes], bool] | None = None
+        """Whether what begins so is no part of the file; null where everything may be."""
         self.fault: Exception | None = None
         """Of the latest request."""
         self.missing: list[Exception] = []
@@ -56,13 +56,15 @@ class Segments:
             self._wrong_ranges.append(why)
 
     def watch(self, answer: Any) -> None:
-        """Have the first reading of *answer* refused if it isn't what a medium is made of."""
-        read = answer.read
+        """Have the first reading of *answer* refused if it isn't what the file is made of."""
+        read, refuses = answer.read, self.refuses
+        if refuses is None:
+            return
 
         def read_first(amount: int | None = None) -> Any:
             answer.read = read
             start = read(amount)
-            if is_page_or_message(start):
+            if refuses(start):
                 self.fault = NoMedia(answer)
                 raise self.fault
             return start
@@ -77,7 +79,7 @@ class Segments:
         """
         told = re.search(r"not including ([0-9]+) ad", message)
         self._left_out += int(told[1]) if told else 0
-        if self.fault is None or not re.search(r"not found; Skipping fragment [0-9]+", message):
+        if self.fault is None or not re.search(r"\bSkipping fragment [0-9]+", message):
             return
         is_gone = isinstance(self.fault, HTTPError) and self.fault.status in _GONE
         is_gone = is_gone or isinstance(self.fault, NoMedia)

@@ -1,7 +1,8 @@
-"""Tells a page or a message that a server gives in place of a medium."""
+"""Tells words that a server gives in place of a medium, or a page in place of other words."""
 
 from __future__ import annotations
 
+import codecs
 import re
 
 _PAGE_OR_MESSAGE = re.compile(
@@ -13,6 +14,8 @@ _PAGE_OR_MESSAGE = re.compile(
 does.
 """
 
+_KEY_BYTES = 16
+"""A key of AES-128 may well be text."""
 _CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a]")
 """What no text holds, and nearly all that is packed or encrypted."""
 
@@ -20,3 +23,16 @@ _CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a]")
 def is_page_or_message(start: bytes) -> bool:
     """Whether what begins with *start* is HTML, JSON or a playlist."""
     return bool(_PAGE_OR_MESSAGE.match(start)) and not _CONTROLS.search(start)
+
+
+def is_no_medium(start: bytes) -> bool:
+    """Whether what begins with *start* is words, and so neither picture nor sound."""
+    return is_page_or_message(start) or (len(start) not in {0, _KEY_BYTES} and _is_text(start))
+
+
+def _is_text(start: bytes) -> bool:
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(start)
+    except UnicodeDecodeError:
+        return False
+    return not _CONTROLS.search(start)
