@@ -157,6 +157,28 @@ def _format(name: str, picture: int | None, *, sound: bool, protocol: str = "htt
             ],
             ["b"],
         ),
+        (
+            [
+                _format("v", 720, sound=False),
+                {
+                    **_format("translated", None, sound=True),
+                    "language": "fr",
+                    "language_preference": -1,
+                },
+                {**_format("worse", None, sound=True), "language": "ar"},
+                {**_format("arabic", None, sound=True), "language": "ar"},
+                {**_format("english", None, sound=True), "language": "en"},
+            ],
+            ["v", "english", "arabic"],
+        ),
+        (
+            [
+                {**_format("arabic", None, sound=True), "language": "ar"},
+                _format("sound", None, sound=True),
+                {**_format("b", 720, sound=True), "language": "en"},
+            ],
+            ["b", "arabic"],
+        ),
         ([_format("b", 360, sound=True), _format("rtmp", 720, sound=True, protocol="rtmp")], ["b"]),
         ([], []),
     ],

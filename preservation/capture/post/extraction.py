@@ -115,6 +115,8 @@ class _Program(yt_dlp.YoutubeDL):  # type: ignore[misc]
     def process_info(self, info: dict[str, Any]) -> None:
         """Download one medium, or note why not: others may still be had, or a lesser format of it."""
         chosen, tried = dict(info), {info.get("format_id")}
+        if all(one.get("filepath") for one in (info.get("requested_subtitles") or {}).values()):
+            info["requested_subtitles"] = None  # They came with another format.
         try:
             super().process_info(info)
         except _FAULTS as error:

@@ -24,7 +24,8 @@ Format = dict[str, Any]
 
 def chosen_formats(context: dict[str, Any]) -> Iterator[Format]:
     """The formats to keep: one file with picture and sound, unless the platform holds a larger
-    picture apart from its sound; then both of these. So for each Period of a film.
+    picture apart from its sound; then both of these, and the sound of each language. So for each
+    Period of a film.
 
     *context* is yt-dlp's; its formats are sorted from worst to best.
     """
@@ -47,7 +48,9 @@ def lesser_format(chosen: Format, tried: set[Any]) -> Format | None:
         and all(_holds(f, number) for number in periods)
     ]
     has_picture, has_sound = (chosen.get(codec) != "none" for codec in ("vcodec", "acodec"))
-    alike = _best(left, has_picture=has_picture, has_sound=has_sound)
+    is_of_language = has_picture or chosen.get("language") is None
+    of_language = [f for f in left if is_of_language or f.get("language") == chosen["language"]]
+    alike = _best(of_language, has_picture=has_picture, has_sound=has_sound)
     # Where picture and sound lie apart, what holds both is better than neither.
     return alike or (
         None if has_picture and has_sound else _best(left, has_picture=True, has_sound=True)
@@ -90,11 +93,27 @@ def subtitles_apart(subtitles: dict[str, list[Format]]) -> dict[str, list[Format
 def _chosen(formats: Sequence[Format]) -> list[Format]:
     both = _best(formats, has_picture=True, has_sound=True)
     picture = _best(formats, has_picture=True, has_sound=False)
-    sound = _best(formats, has_picture=False, has_sound=True)
+    sounds = _sounds(formats)
     height = (both or {}).get("height") or 0
     if both is not None and (picture is None or (picture.get("height") or 0) <= height):
-        return [both]
-    return [one for one in (picture, sound) if one is not None]
+        return [
+            both,
+            *(one for one in sounds if one.get("language") not in {None, both.get("language")}),
+        ]
+    return [*([picture] if picture else []), *sounds]
+
+
+def _sounds(formats: Sequence[Format]) -> list[Format]:
+    """The best sound, and that of each other language that isn't marked as an addition to it, such as
+    a translation by the platform.
+    """
+    best = _best(formats, has_picture=False, has_sound=True)
+    sounds = {} if best is None else {best.get("language"): best}
+    for one in reversed(formats):
+        is_sound = one.get("vcodec") == "none" and one.get("acodec") != "none"
+        if is_sound and one.get("language") and (one.get("language_preference") or 0) >= 0:
+            sounds.setdefault(one.get("language"), one)
+    return list(sounds.values())
 
 
 def _best(formats: Sequence[Format], *, has_picture: bool, has_sound: bool) -> Format | None:
