@@ -37,7 +37,15 @@ from preservation.recording.model import Message, RecordedExchange
 
 NOON = datetime(2026, 3, 12, 12, 0, tzinfo=UTC)
 OURS = {"TooLarge", "NoMedia", "Undeciphered"}
-PYTHONS = {"TimeoutError", "ParseError", "MemoryError", "SSLEOFError", "SSLZeroReturnError"}
+PYTHONS = {
+    "TimeoutError",
+    "ParseError",
+    "ConnectionResetError",
+    "HTTPException",
+    "MemoryError",
+    "SSLEOFError",
+    "SSLZeroReturnError",
+}
 
 
 def test_every_class_in_the_table_exists_in_the_yt_dlp_that_is_installed():
@@ -65,12 +73,16 @@ def _failed(*classes: tuple[str, ...], words: str = "", **facts: int) -> PostRep
         (_failed(("UnsupportedError",)), Ending.OPEN, True, Reason.TIMEOUT, "Deadline"),
         (_failed(("ExtractorError",), words="This video is private"), Ending.OPEN, False, Reason.LOGIN_WALL,
          "yt-dlp: ExtractorError"),
+        (_failed(("ExtractorError",), words="ERROR: [generic] private-film: Odd; see https://h/log-in"),
+         Ending.OPEN, False, Reason.TOOL_ERROR, "yt-dlp: ExtractorError"),
+        (_failed(("DownloadError",), ("RemoteDisconnected", "ConnectionResetError", "OSError")), Ending.OPEN,
+         False, Reason.TRUNCATED, "yt-dlp: RemoteDisconnected"),
         (_failed(("CertificateVerifyError", "TransportError"), verify_code=10), Ending.CLIENT_CLOSED, False,
          Reason.CERTIFICATE_FAULT, "certificate-expired"),
         (PostReport(words="exit -11"), Ending.OPEN, False, Reason.TOOL_ERROR, "yt-dlp: crashed"),
         (PostReport(is_over=True), Ending.OPEN, False, Reason.UNSUPPORTED_SITE, "yt-dlp: no media"),
     ],
-    ids=["thinking", "silent", "status", "late", "words", "certificate", "crash", "nothing"],
+    ids=["thinking", "silent", "status", "late", "words", "names", "hung-up", "certificate", "crash", "nothing"],
 )  # fmt: skip
 def test_each_ending_of_yt_dlp_has_one_reason(report, ending, is_time_up, reason, error_class):
     failure = failure_in(report, is_time_up=is_time_up, last_connection=_ended(ending))

@@ -27,6 +27,8 @@ CLASS_REASONS: tuple[tuple[str, Reason], ...] = (
     ("SSLZeroReturnError", Reason.TRUNCATED),
     ("SSLError", Reason.CERTIFICATE_FAULT),
     ("TimeoutError", Reason.TIMEOUT),
+    ("ConnectionResetError", Reason.TRUNCATED),
+    ("HTTPException", Reason.SERVER_ERROR),
     ("MemoryError", Reason.TOOL_ERROR),
 )
 """What an exception means, if it or a cause of it is of the class of this name."""
@@ -53,6 +55,8 @@ WORD_REASONS: tuple[tuple[str, Reason], ...] = (
 )
 """Words of a platform or of yt-dlp, as a pattern without regard to case; the first that fits wins."""
 
+_NAMES = re.compile(r"https?://\S+|\burl: \S+|\[[\w:.+-]+\] \S+: ")
+"""Addresses and what yt-dlp calls a post: a name such as ``private`` is no word of a platform."""
 
 LACK_REASONS: dict[LackKind, Reason] = {
     LackKind.PART: Reason.TRUNCATED,
@@ -146,5 +150,6 @@ def _by_class(causes: Sequence[Cause]) -> Reason | None:
 
 
 def _by_words(words: str) -> Reason | None:
+    words = _NAMES.sub(" ", words)
     fitting = (reason for pattern, reason in WORD_REASONS if re.search(pattern, words, re.IGNORECASE))
     return next(fitting, None)
