@@ -177,6 +177,22 @@ def test_every_period_of_a_film_is_held(periods, site, attempt):
     assert (first, second.removeprefix(b"\0\1")) == (FILM, OTHER_FILM)
 
 
+def test_of_two_films_that_look_alike_each_is_held_and_none_is_made_of_both(site, attempt):
+    here, there = (
+        f"""<Representation id="{name}" codecs="avc1.42c00d" bandwidth="1000"><SegmentTemplate
+        timescale="10" duration="10" startNumber="0" initialization="{place}start.mp4"
+        media="{place}$Number$.m4s"/></Representation>"""
+        for name, place in (("one", ""), ("two", "other/"))
+    )
+    adaptation = f'<AdaptationSet mimeType="video/mp4">{here}{there}</AdaptationSet>'
+    site.pages["/alike.mpd"] = (DASH, manifest(f"<Period>{adaptation}</Period>"))
+
+    made = attempt(POST, site.url("/alike.mpd"))
+
+    assert made.result.outcome is Outcome.CAPTURED, made.result.error_detail
+    assert sorted(films(made)) == sorted([FILM, b"\0\1" + OTHER_FILM])
+
+
 FILE = "<BaseURL>film.mp4</BaseURL>"
 LOCKED_PICTURE = f"""<AdaptationSet mimeType="video/mp4">{LOCKED}<Representation id="v" bandwidth="1000"
 codecs="avc1.42c00d"><BaseURL>other.mp4</BaseURL></Representation></AdaptationSet>
@@ -258,6 +274,18 @@ def test_an_hls_film_is_all_that_its_playlist_means(listed, film, site, attempt)
 
     assert made.result.outcome is Outcome.CAPTURED, made.result.error_detail
     assert films(made) == [film]
+
+
+def test_a_playlist_with_a_byte_order_mark_has_no_segment_of_that_name(site, attempt):
+    listed = b"\xef\xbb\xbf" + playlist(*segments("/film.mp4"))
+    site.pages["/marked.m3u8"] = (HLS, listed)
+    variants = b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1000,RESOLUTION=160x120\n/marked.m3u8\n"
+    site.pages["/of-marked.m3u8"] = (HLS, variants)
+
+    made = attempt(POST, site.url("/of-marked.m3u8"))
+
+    assert made.result.outcome is Outcome.CAPTURED, made.result.error_detail
+    assert films(made) == [FILM]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,9 @@ LACKS = "_lacks"
 PERIODS = "_periods"
 """Field of a format: which Periods of its manifest it holds; a format without it holds all there is."""
 
+FAMILY = "_family"
+"""Field of a format: the number of those that nothing tells apart but what they hold."""
+
 _KINDS = (("vcodec", "picture"), ("acodec", "sound"))
 
 Format = dict[str, Any]
@@ -25,15 +28,19 @@ Format = dict[str, Any]
 def chosen_formats(context: dict[str, Any]) -> Iterator[Format]:
     """The formats to keep: one file with picture and sound, unless the platform holds a larger
     picture apart from its sound; then both of these, and the sound of each language. So for each
-    Period of a film.
+    Period of a film; and what nothing tells from a chosen one (another camera or microphone) with it.
 
     *context* is yt-dlp's; its formats are sorted from worst to best.
     """
     formats = [f for f in context["formats"] if f.get("protocol") in NATIVE_PROTOCOLS]
     chosen: list[Format] = []
     for number in _periods_of(formats):
-        best = _chosen([f for f in formats if _holds(f, number)])
-        chosen += [one for one in best if all(one is not other for other in chosen)]
+        held = [f for f in formats if _holds(f, number)]
+        best = _chosen(held)
+        families = {f.get(FAMILY) for f in best} - {None}
+        best += [f for f in held if f.get(FAMILY) in families]
+        for one in best:
+            chosen += [] if any(one is other for other in chosen) else [one]
     yield from chosen
 
 

@@ -38,7 +38,7 @@ def with_playlist(info: dict[str, Any], asking: Any) -> dict[str, Any]:
     if not text:
         answer = asking.urlopen(Request(info["url"], headers=info.get("http_headers") or {}))
         body = answer.read()
-        text = body.decode("utf-8", "ignore")
+        text = body.decode("utf-8-sig", "ignore")
         if (is_page_or_message(body) and "#EXTM3U" not in text) or is_list_of_lists(text):
             raise NoMedia(answer)
         info = {**info, "url": answer.url}
