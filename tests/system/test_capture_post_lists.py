@@ -139,6 +139,7 @@ def timeline(last: str) -> str:
 LISTS_OF_ONE_FILM = {
     "repeats to the end": timeline('<S t="70" d="10" r="-1"/>'),
     "repeats to the next": timeline('<S t="70" d="10" r="-1"/><S t="90" d="10"/>'),
+    "numbers up to a last": NUMBERED.replace('duration="10"', 'duration="1" endNumber="2"'),
     "start in another file": """<BaseURL>rest.mp4</BaseURL>
     <SegmentBase><Initialization sourceURL="start.mp4"/></SegmentBase>""",
     "index": '<BaseURL>film.mp4</BaseURL><SegmentBase indexRange="9-20"><Initialization range="0-8"/></SegmentBase>',

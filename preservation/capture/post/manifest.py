@@ -60,8 +60,8 @@ def _state_durations(mpd: Element) -> None:
 
 
 def _count_segments(period: Element) -> bool:
-    """Write out how often the last segment of a timeline repeats (5.3.9.6: a negative number); whether
-    the number of all segments is known.
+    """Write out how often the last segment of a timeline repeats (5.3.9.6: a negative number), and how
+    many there are without one; whether the number of all segments is known.
     """
     duration, is_known = parse_duration(period.get("duration")), True
     for _, lists in _lists_in(period):
@@ -73,9 +73,23 @@ def _count_segments(period: Element) -> bool:
             )
             end = None if duration is None else offset + duration * scale
             is_known &= _count_repeats(timeline.findall("{*}S"), end)
-        elif _inherited(lists, "media") and _inherited(lists, "duration") and duration is None:
-            is_known &= any(one.find("{*}SegmentTimeline") is not None for one in lists)
+        elif not any(one.find("{*}SegmentTimeline") is not None for one in lists):
+            is_known &= _list_up_to_end(lists) or duration is not None
     return is_known
+
+
+def _list_up_to_end(lists: tuple[Element, ...]) -> bool:
+    """Write out a template of segments of one length up to its last number; False if it has none."""
+    length, last = _inherited(lists, "duration"), _inherited(lists, "endNumber")
+    if not _inherited(lists, "media") or length is None:
+        return True
+    if last is None:
+        return False
+    own = lists[-1]
+    repeats = max(0, int(last) - int(_inherited(lists, "startNumber") or 1))
+    timeline = SubElement(own, own.tag.replace(_name(own), "SegmentTimeline"))
+    SubElement(timeline, own.tag.replace(_name(own), "S"), {"t": "0", "d": length, "r": str(repeats)})
+    return True
 
 
 def _count_repeats(segments: list[Element], end: float | None) -> bool:
