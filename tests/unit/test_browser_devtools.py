@@ -63,6 +63,15 @@ def peer() -> Iterator[Peer]:
     running.drop()
 
 
+@pytest.mark.parametrize("text", ["\ud83d", "\ude00 alone", "\U0001f600", "\x00 \u2028", "2" * 400])
+def test_whatever_a_script_puts_into_a_string_is_handed_out(peer, text):
+    peer.say({"method": "Told", "params": {"text": text, "number": 10**30}})
+
+    peer.devtools.pump(lambda: bool(peer.events), timeout_s=10)
+
+    assert peer.events[0][1]["text"] == text
+
+
 @settings(max_examples=30)
 @given(
     texts=st.lists(st.text(max_size=40), max_size=8),

@@ -13,6 +13,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+import orjson
+
 from preservation import clock
 
 Answer = Callable[[dict[str, Any]], None]
@@ -125,7 +127,7 @@ class DevTools:
             message = self._inbox.take()
             if message is None:
                 raise BrowserGone(self._verdict() or "the browser ended")
-            self._hand_out(json.loads(message))
+            self._hand_out(_read_message(message))
         return True
 
     def close(self) -> None:
@@ -200,6 +202,14 @@ class _Inbox:
 
     def _has_something(self) -> bool:
         return bool(self._messages) or self._has_ended
+
+
+def _read_message(message: bytes) -> dict[str, Any]:
+    try:
+        return dict(orjson.loads(message))
+    except orjson.JSONDecodeError:
+        # Half a surrogate pair, which scripts may put into any string.
+        return dict(json.loads(message))
 
 
 def _read_piece(descriptor: int) -> bytes:

@@ -34,9 +34,6 @@ without it.
 WITHOUT_CONTENT = frozenset({"HEAD", "OPTIONS"})
 """Methods whose answers are about something else than their URL's content."""
 
-_RANGE_REFUSED = 416
-"""RFC 9110 15.5.17."""
-
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):")
 """RFC 3986 3.1."""
 
@@ -101,11 +98,9 @@ class Wanted:
             or self.is_made_by_worker
         ):
             return False
-        if self.kind == "Media" and self.answer is not None and self.answer.status == _RANGE_REFUSED:
-            return (
-                True  # What the server refused is the range that a player asks for, and not the film.
-            )
-        return self.answer is None or not is_whole(self.answer)
+        # What a server refuses so is the range that a player asks for, and not the film.
+        is_refused = self.kind == "Media" and self.answer is not None and self.answer.status == 416
+        return is_refused or self.answer is None or not is_whole(self.answer)
 
 
 def is_whole(exchange: RecordedExchange | None) -> bool:
