@@ -15,7 +15,7 @@ and printed (PDF, MHTML). It is no part of the ratios.
 Seen on 2 idle cores, against the bare visit: CPU 1.10 (small), 1.32 (gallery), 1.63 (article), wall
 1.04, 1.15, 1.25, memory 1.01, 1.00, 1.18 times; a single round gave CPU 1.41, 1.21, 1.57. Beside the
 visit with the same views: CPU 1.08, 1.16, 1.04. The picture of the article alone costs half its load:
-see docs/decisions/0006. Of the pages that `page_cases` loads, which are usual in size, half cost 1.16
+see docs/decisions/0006. Of the pages that `page_cases` loads, which are usual in size, half cost 1.14
 or less. Pages a minute with 3 workers, each page stayed with for two seconds: 44 to 58 with a fresh
 browser each, 59 to 69 reused.
 """

@@ -5,9 +5,9 @@ many small ways of loading where `page_capture` has three sizes. Peers and meter
 is visited by turns, and its ratio is of the medians of its rounds; told are the median over all
 pages, the quartiles, and the pages that cost most.
 
-Seen on 2 idle cores, 89 pages, two rounds: CPU 1.16 (quartiles 1.08 to 1.23; most 1.70, pictures that
-come when scrolled to), wall 1.06 (1.03 to 1.12; most 1.57, a chain of style sheets), memory 1.00 (most
-1.34, a feed without end).
+Seen on 2 idle cores, 93 pages, two rounds: CPU 1.14 (quartiles 1.08 to 1.24; most 1.83, a feed without
+end), wall 1.07 (1.03 to 1.13; most 1.56, a chain of style sheets), memory 1.00 (most 1.29, the feed).
+A page whose browser was replaced meanwhile may come out below nought.
 
     PYTHONPATH=. .venv/bin/python benchmarks/page_cases.py [--rounds 3] [NAME ...]
 """
