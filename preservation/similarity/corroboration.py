@@ -1,4 +1,4 @@
-"""pHash and dHash of a large picture, from its 64 x 64 samples.
+"""pHash and dHash of a large picture, from its 64 x 64 samples (`sampling.samples`, 0 to 255).
 
 imagehash scales a picture down with Pillow's Lanczos filter, then takes the low values of a discrete
 cosine transform, or the signs of what neighbours differ by. The same is done here, to the samples that
@@ -27,7 +27,7 @@ _EXACT_DIGITS = 6
 
 
 def phash_of(sampled: NDArray[np.float32]) -> str:
-    """As ``str(imagehash.phash(image))``: 16 hexadecimal digits."""
+    """As ``str(imagehash.phash(image))``, from samples of shape (64, 64): 16 hexadecimal digits."""
     small = _scaled(sampled, _TO_SIDE, _TO_SIDE)
     low = (_COSINES @ small @ _COSINES.T).round(_EXACT_DIGITS)
     middle = _KEPT * _KEPT // 2
@@ -36,7 +36,7 @@ def phash_of(sampled: NDArray[np.float32]) -> str:
 
 
 def dhash_of(sampled: NDArray[np.float32]) -> str:
-    """As ``str(imagehash.dhash(image))``: 16 hexadecimal digits."""
+    """As ``str(imagehash.dhash(image))``, from samples of shape (64, 64): 16 hexadecimal digits."""
     small = _scaled(sampled, _TO_ROWS, _TO_COLUMNS)
     return _text(small[:, 1:] > small[:, :-1])
 

@@ -60,7 +60,9 @@ def pdqs_of(sampled: NDArray[np.float32]) -> list[tuple[str, int]]:
 
 
 def forms_of(mirrored: NDArray[np.float32]) -> tuple[dict[str, str], int]:
-    """As `pdq_of`, for each of `FORMS`, from a picture's `mirrored_samples`: the whole's by pdqhash."""
+    """As `pdq_of`, for each of `FORMS`, from a picture's `mirrored_samples`, of shape (2, 2, 64, 64);
+    the whole's by pdqhash.
+    """
     bits = _bits(mirrored.reshape(4, SAMPLES, SAMPLES))
     texts = _texts(np.concatenate([bits, bits.swapaxes(1, 2)]))
     found = {

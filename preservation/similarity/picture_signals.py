@@ -79,7 +79,9 @@ def parts_of(picture: Picture) -> dict[str, Box]:
 
 
 def corroborating(picture: Picture, sampled: NDArray[np.float32]) -> Iterator[Fingerprint]:
-    """The pHash and the dHash; a small picture's are the very ones that others compute."""
+    """The pHash and the dHash; a small picture's are the very ones that others compute, a large one's
+    are made from its samples, of shape (64, 64).
+    """
     if picture.rgb is None:
         phash, dhash = corroboration.phash_of(sampled), corroboration.dhash_of(sampled)
         library = corroboration.LIBRARY

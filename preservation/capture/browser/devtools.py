@@ -206,10 +206,11 @@ class _Inbox:
 
 def _read_message(message: bytes) -> dict[str, Any]:
     try:
-        return dict(orjson.loads(message))
+        read: dict[str, Any] = orjson.loads(message)
     except orjson.JSONDecodeError:
         # Half a surrogate pair, which scripts may put into any string.
-        return dict(json.loads(message))
+        read = json.loads(message)
+    return read
 
 
 def _read_piece(descriptor: int) -> bytes:

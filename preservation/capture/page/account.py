@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from preservation.capture.evidence import header
@@ -34,6 +35,7 @@ without it.
 WITHOUT_CONTENT = frozenset({"HEAD", "OPTIONS"})
 """Methods whose answers are about something else than their URL's content."""
 
+_RANGE_REFUSED = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):")
 """RFC 3986 3.1."""
 
@@ -98,9 +100,11 @@ class Wanted:
             or self.is_made_by_worker
         ):
             return False
+        if self.answer is None:
+            return True
         # What a server refuses so is the range that a player asks for, and not the film.
-        is_refused = self.kind == "Media" and self.answer is not None and self.answer.status == 416
-        return is_refused or self.answer is None or not is_whole(self.answer)
+        is_refused = self.kind == "Media" and self.answer.status == _RANGE_REFUSED
+        return is_refused or not is_whole(self.answer)
 
 
 def is_whole(exchange: RecordedExchange | None) -> bool:

@@ -8,13 +8,13 @@ because it changes what the page looks like.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from preservation import clock
 from preservation.capture.browser.devtools import BrowserGone, DevToolsFault
-from preservation.capture.page.driver import COMMAND_S, Driver, Frame, PageSilent
+from preservation.capture.page.driver import Driver, Frame
+from preservation.capture.page.page_clock import STEP_S, PageClock
 
 MOST_SCROLL_STEPS = 60
 """Of 0.8 screens each: some 49,000 pixels. A feed that goes on is cut here, and that is noted."""
@@ -30,13 +30,11 @@ MOST_FRAMES = 20
 LONGEST_S = 30.0
 """All behaviours of a page together."""
 QUIET_S = 0.3
-_STEP_S = 0.08
 _CLICK_S = 0.15
 _GLANCE_S = 0.05
 _LONGEST_QUIET_WAIT_S = 5.0
 _LONGEST_GROWTH_WAIT_S = 1.5
-_LONGEST_DRAWING_S = 2.0
-_MOST_BARE_GLANCES = 37
+_MOST_BARE_GLANCES = int(3.0 / STEP_S)
 """Three seconds by the page's own clock."""
 _LEAST_STAY_S = 2.0
 _STAY_AFTER_NEWS_S = 1.0
@@ -95,10 +93,7 @@ class Reader:
         self._has_gone_to_the_top = False
         self._activity = activity
         self._give_up_at = clock.monotonic_s() + LONGEST_S
-        self._tells_when_drawn: dict[str, bool] = {}
-        """By frame, of those that have been asked."""
-        if driver.ended_scripts:
-            self._tells_when_drawn[self._main.frame_id] = False
+        self._clock = PageClock(driver, self._main)
         self._lingered_s = 0.0
         self._height_px = 0
         """The page's height when it was last scrolled to its end."""
@@ -135,7 +130,7 @@ class Reader:
                 return
             self._driver.rest(_GLANCE_S)
             if clock.monotonic_s() - quiet_since >= QUIET_S:
-                self._let_it_work()
+                self._clock.let_it_work()
                 is_quiet = True
             if self._activity.open_loads() or self._activity.requests() != seen:
                 seen, quiet_since, is_quiet = self._activity.requests(), clock.monotonic_s(), False
@@ -148,7 +143,7 @@ class Reader:
             if not self._activity.open_loads() and self._activity.requests() == seen:
                 return
             seen = self._activity.requests()
-            self._draw()
+            self._clock.wait_until_drawn()
 
     def _wait_while_bare(self) -> None:
         """Give a page that shows next to nothing time to begin: its scripts may wait for anything."""
@@ -157,7 +152,7 @@ class Reader:
         for _ in range(_MOST_BARE_GLANCES):
             if not self._step("isBare"):
                 return
-            self._let_pass(_STEP_S)
+            self._clock.let_pass(STEP_S)
 
     def _stay(self, *, since: float) -> None:
         """Stay for a while with a page that runs scripts, whose timers may bring more; it is a page's
@@ -176,24 +171,7 @@ class Reader:
     def _linger(self, seconds: float) -> None:
         if seconds > 0 and not self._is_late():
             self._lingered_s += seconds
-            self._let_pass(seconds)
-
-    def _let_pass(self, seconds: float) -> None:
-        """Until so much time has passed for the page, too, whose timers are late on a busy machine."""
-        if not self._has_timers():
-            self._driver.rest(seconds)
-            return
-        with suppress(PageSilent):
-            self._step("linger", int(seconds * 1000), timeout_s=seconds + COMMAND_S)
-
-    def _let_it_work(self) -> None:
-        """Until the page has done what it has to do at once; on a busy machine that takes a while."""
-        if self._has_timers():
-            with suppress(PageSilent):
-                self._step("idle", timeout_s=_LONGEST_DRAWING_S)
-
-    def _has_timers(self) -> bool:
-        return self._tells_when_drawn.get(self._main.frame_id, False)
+            self._clock.let_pass(seconds)
 
     def _begin_at_the_top(self, survey: dict[str, Any]) -> dict[str, Any]:
         """Go to the top of a page that begins elsewhere, for as long as that brings more above it."""
@@ -206,7 +184,7 @@ class Reader:
                 break
             rounds += 1
             self._step("scrollTo", 0)
-            self._draw(least_s=_STEP_S)
+            self._clock.wait_until_drawn(least_s=STEP_S)
             before_px, height_px = height_px, self._grown_height(height_px)
         self._has_gone_to_the_top = True
         return self._survey(self._main)
@@ -263,7 +241,7 @@ class Reader:
             y_px = min(y_px + int(view_px * 0.8), height_px - view_px)
             self.done.scroll_steps += 1
             self._step("scrollTo", y_px)
-            self._draw(least_s=_STEP_S)
+            self._clock.wait_until_drawn(least_s=STEP_S)
             is_at_end = y_px + view_px >= height_px
             height_px = self._grown_height(height_px) if is_at_end else height_px
         self.done.scrolled_px, self._height_px = y_px, height_px
@@ -271,27 +249,12 @@ class Reader:
     def _grown_height(self, height_px: int) -> int:
         """The page's height now; a feed that is fetching gets a moment to grow."""
         give_up_at = clock.monotonic_s() + _LONGEST_GROWTH_WAIT_S
-        self._draw()
+        self._clock.wait_until_drawn()
         now_px = int(self._step("height"))
         while now_px <= height_px and self._activity.open_loads() and clock.monotonic_s() < give_up_at:
-            self._driver.rest(_STEP_S)
+            self._driver.rest(STEP_S)
             now_px = int(self._step("height"))
         return now_px
-
-    def _draw(self, frame: Frame | None = None, *, least_s: float = 0.0) -> None:
-        """Until *frame* has been drawn, so that it knows what is in view; where no scripts may run
-        nobody tells when.
-        """
-        began_at, tells, frame = clock.monotonic_s(), self._tells_when_drawn, frame or self._main
-        if tells.get(frame.frame_id, True):
-            try:
-                self._step("drawn", frame=frame, timeout_s=_LONGEST_DRAWING_S)
-                tells[frame.frame_id] = True
-            except PageSilent:
-                # What has told before is busy.
-                tells.setdefault(frame.frame_id, False)
-        least_s = least_s if tells[frame.frame_id] else _STEP_S
-        self._driver.rest(began_at + least_s - clock.monotonic_s())
 
     def _click_through(self, survey: dict[str, Any]) -> None:
         """Press what brings more of the same page, and keep the page from leaving over it."""
@@ -350,7 +313,7 @@ class Reader:
         """Scroll every scrollable part to its end; one that is fetching gets a moment to grow."""
         while self._step("scrollBoxes", frame=frame) or self._has_grown_box(frame):
             self.done.box_steps += 1
-            self._draw(frame, least_s=_STEP_S)
+            self._clock.wait_until_drawn(frame, least_s=STEP_S)
             if self.done.box_steps >= MOST_BOX_STEPS:
                 self.done.reach("boxes")
             if self.done.box_steps >= MOST_BOX_STEPS or self._is_late():
@@ -360,10 +323,10 @@ class Reader:
         give_up_at = clock.monotonic_s() + _LONGEST_GROWTH_WAIT_S
         if not self.done.boxes:
             return False
-        self._draw(frame)
+        self._clock.wait_until_drawn(frame)
         has_grown = bool(self._step("openBoxes", frame=frame))
         while not has_grown and self._activity.open_loads() and clock.monotonic_s() < give_up_at:
-            self._driver.rest(_STEP_S)
+            self._driver.rest(STEP_S)
             has_grown = bool(self._step("openBoxes", frame=frame))
         return has_grown
 
@@ -427,10 +390,8 @@ class Reader:
         argument: int | None = None,
         *,
         frame: Frame | None = None,
-        timeout_s: float = COMMAND_S,
     ) -> Any:
-        frame = frame or self._main
-        return self._driver.run("behaviours", function, argument, frame=frame, timeout_s=timeout_s)
+        return self._driver.run("behaviours", function, argument, frame=frame or self._main)
 
     def _is_late(self) -> bool:
         if clock.monotonic_s() < self._give_up_at:

@@ -8,7 +8,7 @@ from typing import Any
 
 from preservation import clock
 from preservation.capture.browser.devtools import BrowserGone, DevTools, DevToolsFault
-from preservation.capture.page.script import ABSENT, Script, call, first_call
+from preservation.capture.page.script import ABSENT, Script, call_of, first_call_of
 
 COMMAND_S = 10.0
 _WORLD = "preservation"
@@ -133,7 +133,7 @@ class Driver:
         place = (frame.session, frame.frame_id)
         if place in self._worlds:
             try:
-                found = self._evaluate(call(script, function, argument), place, timeout_s)
+                found = self._evaluate(call_of(script, function, argument), place, timeout_s)
             except WorldGone:
                 found = ABSENT
             if found != ABSENT:
@@ -142,7 +142,7 @@ class Driver:
         world = {"frameId": frame.frame_id, "worldName": _WORLD}
         answer = self.call("Page.createIsolatedWorld", world, session=frame.session)
         self._worlds[place] = answer["executionContextId"]
-        return self._evaluate(first_call(script, function, argument), place, timeout_s)
+        return self._evaluate(first_call_of(script, function, argument), place, timeout_s)
 
     def end_scripts(self, session: str | None = None) -> None:
         """End the scripts that run in *session*, and let no other begin."""

@@ -19,14 +19,14 @@ ABSENT = "not there yet"
 _SECRET = clock.new_id()
 
 
-def call(script: Script, function: str, argument: int | None = None) -> str:
+def call_of(script: Script, function: str, argument: int | None = None) -> str:
     """The expression that calls *function* of *script*, with or without an *argument*."""
     place = _place(script)
     return f"{place} ? {place}.{_called(function, argument)} : {ABSENT!r}"
 
 
-def first_call(script: Script, function: str, argument: int | None = None) -> str:
-    """As `call`, where the document hasn't been sent *script*."""
+def first_call_of(script: Script, function: str, argument: int | None = None) -> str:
+    """As `call_of`, where the document hasn't been sent *script*."""
     return f"({_place(script)} ??= {_source(script)}).{_called(function, argument)}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from yt_dlp.networking.exceptions import HTTPError, RequestError
@@ -13,6 +14,8 @@ from yt_dlp.utils import DownloadCancelled
 from preservation.capture.post.ranges import WholeFiles
 from preservation.capture.post.report import PostJob
 from preservation.capture.post.segments import Segments
+
+_RANGE_REFUSED = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
 
 
 class DeadlineOver(DownloadCancelled):  # type: ignore[misc]
@@ -75,7 +78,7 @@ def _asking_again(ask: Callable[[Any, Any], Any], segments: Segments) -> Callabl
             asked = request.headers.get("Range") or ""
             # The bytes of a segment are cut out of the whole file here.
             is_in_whole = asked == "bytes=0-" or (segments.is_list and not asked.endswith("-"))
-            if error.status != 416 or not asked or not is_in_whole:
+            if error.status != _RANGE_REFUSED or not asked or not is_in_whole:
                 raise
         request = request.copy()
         del request.headers["Range"]
