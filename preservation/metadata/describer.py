@@ -21,6 +21,7 @@ from preservation.metadata.description import (
     without_file_name,
     without_source_file,
 )
+from preservation.strangers import OutputTooLarge
 
 TOOL_ARGUMENTS = {
     "exiftool": " ".join(('-config ""', *embedded.ARGUMENTS, "-j")),
@@ -80,7 +81,7 @@ class Describer:
             output = without_source_file(self._reader.read(path))
         except TimeoutError:
             return Description(absence_reason=AbsenceReason.TOOL_TIMEOUT)
-        except embedded.OutputTooLarge:
+        except OutputTooLarge:
             return self._format_alone(path, AbsenceReason.OUTPUT_TOO_LARGE)
         except EOFError:
             return Description(absence_reason=AbsenceReason.TOOL_ERROR)
@@ -94,7 +95,7 @@ class Describer:
         assert self._reader is not None, "it has just answered"
         try:
             found = _from_tags("", tags_of(self._reader.read(path, *embedded.FORMAT_ALONE)))
-        except (TimeoutError, embedded.OutputTooLarge, EOFError, ValueError):
+        except (TimeoutError, OutputTooLarge, EOFError, ValueError):
             return Description(absence_reason=reason)
         return replace(found, embedded_metadata_json=None, absence_reason=reason)
 
@@ -104,6 +105,8 @@ class Describer:
             facts = media_facts.facts_of(output)
         except TimeoutError:
             return _with_absence(found, AbsenceReason.TOOL_TIMEOUT)
+        except OutputTooLarge:
+            return _with_absence(found, AbsenceReason.OUTPUT_TOO_LARGE)
         except ValueError:
             return _with_absence(found, AbsenceReason.UNREADABLE)
         size = frame_size(facts) or (found.width_px, found.height_px)

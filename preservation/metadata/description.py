@@ -10,6 +10,9 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any
 
+LARGEST_OUTPUT_BYTES = 16 << 20
+"""What a tool may write about one bitstream."""
+
 
 class AbsenceReason(StrEnum):
     """Why embedded metadata is absent, or only part of it could be read."""
@@ -26,7 +29,7 @@ class AbsenceReason(StrEnum):
     OUTPUT_TOO_LARGE = "output-too-large"
     """The tool wrote more than a manifest row should hold, and was stopped."""
     TOOL_ERROR = "tool-error"
-    """The tool broke down on this file."""
+    """The tool broke down on this file, or needed more memory for it than it may have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,10 @@ from pathlib import Path
 import exiftool
 from exiftool.exceptions import ExifToolException
 
-from preservation import clock
+from preservation import clock, strangers
 from preservation.errors import ProgramMissing
+from preservation.metadata.description import LARGEST_OUTPUT_BYTES
+from preservation.strangers import OutputTooLarge
 
 ARGUMENTS = (
     # Every tag, duplicates told apart, under the name of the place where it stands.
@@ -30,12 +32,7 @@ ARGUMENTS = (
     "System:all",
 )
 FORMAT_ALONE = ("-File:MIMEType", "-Composite:ImageSize")
-LARGEST_OUTPUT_BYTES = 16 << 20
 _REMEDY = "Install it: apt-get install -y libimage-exiftool-perl"
-
-
-class OutputTooLarge(Exception):
-    """The program wrote more than `LARGEST_OUTPUT_BYTES`."""
 
 
 class EmbeddedMetadataReader(exiftool.ExifTool):  # type: ignore[misc]
@@ -64,6 +61,7 @@ class EmbeddedMetadataReader(exiftool.ExifTool):  # type: ignore[misc]
         except (ExifToolException, OSError, RuntimeError, EOFError) as error:
             msg = f"The program exiftool can't be started: {error}."
             raise ProgramMissing(msg, remedy=_REMEDY) from error
+        strangers.bound(self._process.pid)
 
     def read(self, path: Path, *tags: str) -> str:
         """What ExifTool writes about the file at *path*, or its *tags* alone: JSON text.
@@ -72,8 +70,8 @@ class EmbeddedMetadataReader(exiftool.ExifTool):  # type: ignore[misc]
 
         Raises:
             TimeoutError: It took longer than the limit.
-            OutputTooLarge: It wrote too much.
-            EOFError: The process ended without an answer.
+            OutputTooLarge: It wrote more than `LARGEST_OUTPUT_BYTES`.
+            EOFError: The process ended without an answer: it ran out of memory, say.
             ProgramMissing: See `run`.
             ValueError: *path* isn't absolute, or has a line break, which would end the command.
         """

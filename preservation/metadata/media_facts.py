@@ -6,8 +6,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from preservation import strangers
 from preservation.errors import ProgramMissing
-from preservation.metadata.description import parsed
+from preservation.metadata.description import LARGEST_OUTPUT_BYTES, parsed
 from preservation.model.media import DEMUXERS, PROTOCOLS
 
 ARGUMENTS = (
@@ -33,21 +34,16 @@ def probe(path: Path, *, timeout_s: float) -> str:
 
     Raises:
         TimeoutError: It took longer than *timeout_s*.
+        OutputTooLarge: It wrote more than `LARGEST_OUTPUT_BYTES`.
         ValueError: It could make nothing of the file; the message is its own.
         ProgramMissing: ffprobe isn't installed.
     """
     command = ["ffprobe", *ARGUMENTS, "-i", f"file:{path}"]
     try:
-        done = subprocess.run(
-            command, capture_output=True, stdin=subprocess.DEVNULL, timeout=timeout_s, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise TimeoutError from error
+        written = strangers.run(command, timeout_s=timeout_s, most_written_bytes=LARGEST_OUTPUT_BYTES)
     except FileNotFoundError as error:
         raise _missing() from error
-    if done.returncode:
-        raise ValueError(done.stderr.decode("utf-8", "replace").strip())
-    return done.stdout.decode("utf-8", "replace")
+    return written.decode("utf-8", "replace")
 
 
 def facts_of(output: str) -> dict[str, Any]:

@@ -6,7 +6,6 @@ An analyst who must look clearly opens the object itself, which is a logged requ
 from __future__ import annotations
 
 import base64
-import subprocess
 import tempfile
 import warnings
 from collections.abc import Iterable
@@ -17,10 +16,13 @@ from typing import BinaryIO
 
 from PIL import Image, ImageFilter, ImageOps
 
+from preservation import strangers
 from preservation.model.digests import CHUNK_BYTES, sha256_of
+from preservation.model.media import DEMUXERS, PROTOCOLS
 from preservation.report.contents import StoredObject
 from preservation.store.port import ObjectStore
 from preservation.store.warc import payload_at
+from preservation.strangers import OutputTooLarge
 
 LARGEST_PICTURE_COUNT = 200
 LARGEST_PICTURE_BYTES = 32 << 20
@@ -30,6 +32,7 @@ LONGEST_EDGE_PX = 120
 BLUR_RADIUS_PX = 3.0
 
 _FRAME_DEADLINE_S = 20
+_LARGEST_FRAME_BYTES = 8 << 20
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 _NOT_A_PICTURE = (
     OSError,
@@ -123,10 +126,11 @@ def _frame_of(clip: bytes) -> bytes | None:
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "clip", Path(folder) / "frame.png"
         source.write_bytes(clip)
-        command = ["ffmpeg", "-v", "error", "-nostdin", "-protocol_whitelist", "file"]
+        command = ["ffmpeg", "-v", "error", "-nostdin", "-threads", "1"]
+        command += ["-protocol_whitelist", PROTOCOLS, "-format_whitelist", DEMUXERS]
         command += ["-ss", "1", "-i", str(source), "-frames:v", "1", "-vf", "scale=240:-2", str(target)]
         try:
-            subprocess.run(command, check=True, timeout=_FRAME_DEADLINE_S, capture_output=True)
+            strangers.run(command, timeout_s=_FRAME_DEADLINE_S, most_written_bytes=_LARGEST_FRAME_BYTES)
             return target.read_bytes()
-        except (OSError, subprocess.SubprocessError):
+        except (OSError, TimeoutError, OutputTooLarge, ValueError):
             return None

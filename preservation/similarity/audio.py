@@ -9,8 +9,9 @@ from typing import IO
 
 import numpy as np
 
+from preservation import strangers
 from preservation.model.media import DEMUXERS, PROTOCOLS
-from preservation.similarity.frames import MOST_S, bound, decoder, environment, missing
+from preservation.similarity.frames import MOST_MESSAGES_BYTES, MOST_S, decoder, missing
 from preservation.similarity.signals import Fingerprint, FingerprintResult
 
 CHROMAPRINT = "chromaprint"
@@ -57,12 +58,12 @@ def _status(path: Path, items: IO[bytes], messages: IO[bytes], timeout_s: float)
             stdin=subprocess.DEVNULL,
             stdout=items,
             stderr=messages,
-            env=environment(),
+            env=strangers.environment(),
         )
     except FileNotFoundError as error:
         raise missing() from error
     with ffmpeg:
-        bound(ffmpeg)
+        strangers.bound(ffmpeg.pid, most_written_bytes=MOST_MESSAGES_BYTES)
         try:
             return ffmpeg.wait(timeout_s)
         except subprocess.TimeoutExpired:

@@ -10,14 +10,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from preservation import clock
+from preservation import clock, strangers
 from preservation.errors import ProgramMissing
 from preservation.similarity.answers import AnswerMalformed, read_answer
 from preservation.similarity.signals import FingerprintResult
 
 _PROGRAM = "preservation.similarity.decoding"
-_ENVIRONMENT = ("LANG", "LD_LIBRARY_PATH", "PATH", "PYTHONHOME", "PYTHONPATH", "TMPDIR")
-"""What is handed on: no credentials."""
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 _START_S = 120.0
 _MOST_ANSWER_BYTES = 4 << 20
@@ -40,12 +38,11 @@ class DecoderProcess:
         Raises:
             ProgramMissing: It didn't come up.
         """
-        environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
         self._process = subprocess.Popen(
             [sys.executable, "-m", _PROGRAM],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**environment, **_ONE_THREAD},
+            env=strangers.environment("PYTHONHOME", "PYTHONPATH") | _ONE_THREAD,
             bufsize=0,
         )
         self.pictures = 0

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import resource
 import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain, groupby
@@ -20,6 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from preservation import strangers
 from preservation.errors import ProgramMissing
 from preservation.model.media import DEMUXERS, PROTOCOLS
 from preservation.similarity.anchors import anchors_among
@@ -27,11 +26,7 @@ from preservation.similarity.anchors import anchors_among
 MOST_S = 7200
 """So much of a video is looked at: its first two hours."""
 _MOST_PIXELS = 64 << 20
-_MOST_MEMORY_BYTES = 2 << 30
-"""A frame of 8K has 50 MB, and a decoder keeps up to 17 of them."""
-_ENVIRONMENT = ("LANG", "LD_LIBRARY_PATH", "PATH", "TMPDIR")
-"""What ffmpeg is handed on: no credentials."""
-_MOST_MESSAGES_BYTES = 256 << 20
+MOST_MESSAGES_BYTES = 256 << 20
 """Two hours have some 70 MB; a file of many small broken packets has twenty times its own size."""
 _MESSAGE_BYTES = 1 << 12
 _LONGEST_LINE_BYTES = 1 << 10
@@ -105,7 +100,7 @@ class FrameSampler:
             ProgramMissing: ffmpeg isn't installed.
         """
         with tempfile.TemporaryFile() as messages, _started(self.path, messages) as ffmpeg:
-            bound(ffmpeg)
+            strangers.bound(ffmpeg.pid, most_written_bytes=MOST_MESSAGES_BYTES)
             alarm = threading.Timer(self.timeout_s, self._stop, [ffmpeg])
             alarm.start()
             try:
@@ -207,7 +202,7 @@ def _started(path: Path, messages: IO[bytes]) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=messages,
-            env=environment(),
+            env=strangers.environment(),
         )
     except FileNotFoundError as error:
         raise missing() from error
@@ -243,22 +238,6 @@ def _shown_times(messages: IO[bytes]) -> Iterator[int]:
 
 def _reason(messages: bytes) -> str:
     return next((reason for words, reason in _REASONS if words.search(messages)), "unreadable")
-
-
-def environment() -> dict[str, str]:
-    """The variables of this process that ffmpeg gets."""
-    return {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-
-
-def bound(ffmpeg: subprocess.Popen[bytes]) -> None:
-    """Let *ffmpeg* end rather than fill the memory or the disk: what it reads comes from strangers."""
-    with suppress(ProcessLookupError):
-        for limit, most in (
-            (resource.RLIMIT_DATA, _MOST_MEMORY_BYTES),
-            (resource.RLIMIT_FSIZE, _MOST_MESSAGES_BYTES),
-            (resource.RLIMIT_CORE, 0),
-        ):
-            resource.prlimit(ffmpeg.pid, limit, (most, most))
 
 
 def missing() -> ProgramMissing:

@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from preservation import strangers
 from preservation.errors import ProgramMissing
-from preservation.metadata import TOOL_ARGUMENTS, AbsenceReason, Describer, tool_versions
+from preservation.metadata import TOOL_ARGUMENTS, AbsenceReason, Describer, media_facts, tool_versions
 from tests.fakes.media import film, picture
 
 
@@ -162,7 +163,7 @@ def test_text_of_many_megabytes_is_described(describer, tmp_path):
     assert len(found.embedded_metadata_json) < 2000
 
 
-@pytest.mark.parametrize("depth", [1_200, 100_000])
+@pytest.mark.parametrize("depth", [1_200, 10_000])
 def test_json_in_json_without_end_costs_its_own_metadata_alone(describer, tmp_path, depth):
     path = tmp_path / "nested.json"
     path.write_text('{"a":' * depth + "1" + "}" * depth)
@@ -173,13 +174,35 @@ def test_json_in_json_without_end_costs_its_own_metadata_alone(describer, tmp_pa
     assert found.embedded_metadata_json is None
 
 
+def test_a_file_that_eats_memory_costs_its_own_metadata_alone(monkeypatch, tmp_path):
+    monkeypatch.setattr(strangers, "MOST_MEMORY_BYTES", 256 << 20)
+    greedy, modest = tmp_path / "nested.json", tmp_path / "picture.png"
+    greedy.write_text('{"a":' * 1_000_000 + "1" + "}" * 1_000_000)
+    picture(1, 320, 240).save(modest)
+
+    with Describer(timeout_s=60) as describer:
+        starved, described = describer.describe(greedy, None), describer.describe(modest, None)
+
+    assert starved.absence_reason is AbsenceReason.TOOL_ERROR
+    assert described.width_px == 320
+
+
+def test_what_ffprobe_says_without_end_is_not_kept(monkeypatch, describer, sample_film):
+    monkeypatch.setattr(media_facts, "LARGEST_OUTPUT_BYTES", 1000)
+
+    found = describer.describe(sample_film, None)
+
+    assert found.absence_reason is AbsenceReason.OUTPUT_TOO_LARGE
+    assert (found.observed_format, found.media_facts_json) == ("video/mp4", None)
+
+
 def test_properties_in_properties_without_end_cost_their_own_metadata_alone(describer, tmp_path):
     path = tmp_path / "nested.xmp"
     opened, closed = '<q:a rdf:parseType="Resource">', "</q:a>"
     path.write_text(
         '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
         'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description xmlns:q="http://q/">'
-        f"{opened * 1500}x{closed * 1500}</rdf:Description></rdf:RDF></x:xmpmeta>"
+        f"{opened * 1100}x{closed * 1100}</rdf:Description></rdf:RDF></x:xmpmeta>"
     )
 
     found = describer.describe(path, None)

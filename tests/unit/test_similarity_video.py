@@ -167,7 +167,7 @@ def test_broken_packets_fill_no_disk_with_complaints(tmp_path, monkeypatch):
     broken = b"".join(b"\0\0\1\x65%08x" % number for number in range(50_000))
     path.write_bytes(path.read_bytes() + broken)
     messages = (tmp_path / "messages").open("w+b")
-    monkeypatch.setattr(frames, "_MOST_MESSAGES_BYTES", 1 << 20)
+    monkeypatch.setattr(frames, "MOST_MESSAGES_BYTES", 1 << 20)
     monkeypatch.setattr(frames.tempfile, "TemporaryFile", lambda: messages)
 
     found = video.signals_of(path, timeout_s=60)
