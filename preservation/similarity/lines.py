@@ -43,14 +43,9 @@ _LEAST_SHADED = 0.4
 less is the surface of a button."""
 
 
-def level_rows(grey: Grey, tolerance: int = _SAME_LEVEL) -> NDArray[np.bool_]:
+def level_rows(grey: Grey) -> NDArray[np.bool_]:
     """Which rows of *grey* are of one level throughout: background."""
-    columns = grey.shape[1]
-    apart = max(1, columns // _MEASURED)
-    measured = grey[:, apart // 2 :: apart]
-    middle = measured.shape[1] // 2
-    level = np.repeat(np.partition(measured, middle, axis=1)[:, middle, None], columns, axis=1)
-    return _differing(grey, level, tolerance) <= _MOST_OTHERS
+    return _differing(grey, _levels(grey), _SAME_LEVEL) <= _MOST_OTHERS
 
 
 def rows_grown(grey: Grey, first: int) -> int:
@@ -60,7 +55,9 @@ def rows_grown(grey: Grey, first: int) -> int:
     if first < _LEAST_GROWN_ROWS:
         return first
     above = np.ascontiguousarray(grey[:first])
-    stops = level_rows(above, _EXACT_LEVEL) | ~level_rows(above)
+    levels = _levels(above)
+    is_exactly_level = _differing(above, levels, _EXACT_LEVEL) <= _MOST_OTHERS
+    stops = is_exactly_level | (_differing(above, levels, _SAME_LEVEL) > _MOST_OTHERS)
     grown = int(np.flatnonzero(stops)[-1]) + 1 if stops.any() else 0
     return grown if first - grown >= _LEAST_GROWN_ROWS else first
 
@@ -114,6 +111,16 @@ def _has_before(is_ground: NDArray[np.bool_]) -> NDArray[np.bool_]:
     rows = len(_GROUND_ROWS)
     found = counted[rows : rows + len(is_ground)] - counted[: len(is_ground)]
     return np.asarray(found >= _LEAST_GROUND * rows)
+
+
+def _levels(grey: Grey) -> Grey:
+    """The level of each row, as wide as the row."""
+    columns = grey.shape[1]
+    apart = max(1, columns // _MEASURED)
+    measured = grey[:, apart // 2 :: apart]
+    middle = measured.shape[1] // 2
+    levels = np.partition(measured, middle, axis=1)[:, middle, None]
+    return np.repeat(levels, columns, axis=1)
 
 
 def _differing(one: Grey, other: Grey, limit: int) -> NDArray[np.float64]:

@@ -163,8 +163,10 @@ def _distinct(known: list[Span], spans: list[Span]) -> list[Span]:
 
 def _runs(is_content: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """First and after-last position of each run of true ones."""
-    changes = np.flatnonzero(np.diff(is_content, prepend=False, append=False))
-    return [(int(first), int(after)) for first, after in changes.reshape(-1, 2)]
+    edged = np.zeros(len(is_content) + 2, dtype=np.bool_)
+    edged[1:-1] = is_content
+    changes = np.flatnonzero(edged[1:] != edged[:-1]).tolist()
+    return list(zip(changes[::2], changes[1::2], strict=True))
 
 
 def _across(grey: Grey) -> Grey:
