@@ -260,7 +260,6 @@ def _radii(
 
 def _textured_percent(worked: Grey) -> int:
     """The share of places whose neighbourhood of 5 x 5 pixels isn't flat."""
-    kernel = np.ones((5, 5), dtype=np.uint8)
-    span = cv2.subtract(cv2.dilate(worked, kernel), cv2.erode(worked, kernel))
+    span = cv2.morphologyEx(worked, cv2.MORPH_GRADIENT, np.ones((5, 5), dtype=np.uint8))
     _, textured = cv2.threshold(span, _FLAT_LEVELS, 1, cv2.THRESH_BINARY)
     return round(100 * cv2.countNonZero(textured) / worked.size)
