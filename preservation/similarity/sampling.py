@@ -13,12 +13,15 @@ _LUMA = np.array([0.299, 0.587, 0.114])
 """What pdqhash weighs red, green and blue with."""
 _STEPS = 64
 """Fractions of a grey level that are told apart."""
+_MORE_PARTS = 3
+"""A triangle begins and ends within a part, and the last part may be smaller than the others."""
 
 
 def samples(grey: NDArray[np.uint8], width_px: int, height_px: int) -> NDArray[np.float32]:
     """The 64 x 64 samples of a picture of that size which *grey* is a reduced copy of."""
     rows, columns = grey.shape
-    return _summed(grey, _one_way(height_px, rows), _one_way(width_px, columns)).T
+    down, across = weights_of_parts(height_px, rows), weights_of_parts(width_px, columns)
+    return _summed(grey, down, across).T
 
 
 def mirrored_samples(grey: NDArray[np.uint8], width_px: int, height_px: int) -> NDArray[np.float32]:
@@ -45,38 +48,50 @@ def _summed(grey: NDArray[np.uint8], down: csr_matrix, across: csr_matrix) -> ND
 
 
 @lru_cache(maxsize=512)
-def _one_way(full: int, reduced: int) -> csr_matrix:
-    """What each of *reduced* rows weighs in each sample."""
-    return csr_matrix(_weights(full, _edges(full, reduced)))
+def weights_of_parts(full: int, reduced: int) -> csr_matrix:
+    """What each of *reduced* rows, or columns, weighs in each sample of a side of *full* pixels."""
+    return _matrix(reduced, *_weights(full, _edges(full, reduced)))
 
 
 @lru_cache(maxsize=512)
 def _both_ways(full: int, reduced: int) -> csr_matrix:
     """What each of *reduced* rows weighs in each sample, and in each of the picture upside down."""
     edges = _edges(full, reduced)
+    places, weights = _weights(full, edges)
     # The same parts, seen from the other end.
-    mirrored = _weights(full, full - edges[::-1])[:, ::-1]
-    return csr_matrix(np.concatenate([_weights(full, edges), mirrored]))
+    from_there, mirrored = _weights(full, full - edges[::-1])
+    places = np.concatenate([places, reduced - 1 - from_there[:, ::-1]])
+    return _matrix(reduced, places, np.concatenate([weights, mirrored[:, ::-1]]))
 
 
-def _weights(full: int, edges: NDArray[np.float64]) -> NDArray[np.float32]:
-    """What each part of a side of *full* pixels, from one of *edges* to the next, weighs in a sample.
+def _matrix(reduced: int, places: NDArray[np.int32], weights: NDArray[np.float32]) -> csr_matrix:
+    """A row for each sample, with its *weights* in the columns *places*."""
+    each = places.shape[1]
+    starts = np.arange(0, places.size + 1, each, dtype=np.int32)
+    return csr_matrix((weights.ravel(), places.ravel(), starts), shape=(len(places), reduced))
+
+
+def _weights(full: int, edges: NDArray[np.float64]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Which parts of a side of *full* pixels, each from one of *edges* to the next, weigh something in
+    each sample, and how much: both of shape (64, n).
 
     Two means over a window of w pixels make a triangle of 2w (reference, downscaling.cpp: w is a 128th
     of the side, rounded up, and an even window lies half a pixel further on, each time).
     """
     window = -(-full // (2 * SAMPLES))
     centres = np.floor((np.arange(SAMPLES) + 0.5) * full / SAMPLES) + 0.5 + (window + 1) % 2
-    # A triangle reaches over a few parts: only what it may weigh there is computed.
-    first = np.searchsorted(edges, centres - window, side="right") - 1
-    after = np.searchsorted(edges, centres + window)
-    places = np.maximum(first, 0)[:, None] + np.arange((after - first).max() + 1)
-    distance = np.clip((edges[np.minimum(places, len(edges) - 1)] - centres[:, None]) / window, -1, 1)
-    before = np.where(distance < 0, (distance + 1) ** 2 / 2, 1 - (1 - distance) ** 2 / 2)
-    there = np.diff(before, axis=1)
-    weights = np.zeros((SAMPLES, len(edges) - 1 + there.shape[1]), dtype=np.float32)
-    np.put_along_axis(weights, places[:, :-1], there / there.sum(axis=1, keepdims=True), axis=1)
-    return weights[:, : len(edges) - 1]
+    first = np.maximum(np.searchsorted(edges, centres - window, side="right") - 1, 0)
+    last = len(edges) - 1
+    reached = int(2 * window * last / full) + _MORE_PARTS
+    places = np.minimum(first[:, None] + np.arange(reached + 1), last)
+    distance = (edges.take(places) - centres[:, None]) / window
+    distance = np.minimum(np.maximum(distance, -1), 1)
+    # What the triangle covers from its middle to there.
+    covered = distance - distance * np.abs(distance) / 2
+    there = covered[:, 1:] - covered[:, :-1]
+    # Behind the last part nothing weighs anything.
+    places = np.minimum(places[:, :-1], last - 1).astype(np.int32)
+    return places, (there / there.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
 def _edges(full: int, reduced: int) -> NDArray[np.float64]:
