@@ -8,6 +8,7 @@ import math
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yt_dlp.networking.exceptions
@@ -22,9 +23,17 @@ from preservation.capture.fetch.wire_request import prepared as prepared_request
 from preservation.capture.fetch.wire_request import url_as_sent, without_secrets
 from preservation.capture.gateway.connection import Connection, Ending
 from preservation.capture.post import gallery
+from preservation.capture.post.beside import MORE_FILMS, Beside, films_filter, pictures_filter
 from preservation.capture.post.child_process import Ended
 from preservation.capture.post.failures import CLASS_REASONS, failure_in
-from preservation.capture.post.gallery import MOST_FILES, GalleryJob, gallery_failure
+from preservation.capture.post.gallery import (
+    MOST_FILES,
+    Gallery,
+    GalleryJob,
+    Listed,
+    Picture,
+    gallery_failure,
+)
 from preservation.capture.post.handlers import trusting
 from preservation.capture.post.playlist import completed
 from preservation.capture.post.ranges import WholeFiles
@@ -276,6 +285,113 @@ def test_the_picture_that_gallery_dl_wrote_when_it_was_killed_is_a_part(tmp_path
         ("1.png", False),
     ]
     assert read.failure.reason is Reason.TIMEOUT
+
+
+def told_by(expression: str, described: dict[str, object], capsys) -> tuple[bool, dict[str, object]]:
+    """Whether a ``--filter`` takes a file, and what it prints: evaluated as gallery-dl does."""
+    described = {"category": "vk", "subcategory": "post", **described}
+    is_taken = bool(eval(expression, {"std": SimpleNamespace(json=json)}, described))
+    return is_taken, json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("described", "is_film"),
+    [
+        ({"extension": "jpg"}, False),
+        ({"extension": "MP4"}, True),
+        ({"extension": "mp4", "type": "audio"}, False),
+        ({"extension": "jpg", "preservation_url": "ytdl:https://h/a"}, True),
+        ({"extension": None}, False),
+        ({"extension": 7}, False),
+        ({}, False),
+    ],
+)
+def test_every_file_is_listed_and_films_are_left_whatever_is_said_of_it(described, is_film, capsys):
+    described = {"preservation_url": "https://h/\"a'\n\u2028.x", **described}
+    expression = pictures_filter({"https://h/'\"\\\udc80"})
+
+    assert told_by(expression, described, capsys) == (
+        not is_film,
+        {"listed": described["preservation_url"], "is_film": is_film},
+    )
+
+
+def test_what_yt_dlp_has_from_the_same_address_is_taken_by_no_filter(capsys):
+    held = {"https://h/'a'.mp4"}
+
+    for expression in (pictures_filter(held), films_filter(held)):
+        for described in ({"extension": "mp4"}, {"extension": "mp3"}):
+            described["preservation_url"] = "https://h/'a'.mp4"
+            assert not told_by(expression, described, capsys)[0]
+
+
+def test_a_film_for_yt_dlp_alone_is_none_for_gallery_dl(capsys):
+    described = {"preservation_url": "ytdl:https://h/a", "extension": "mp4"}
+
+    assert not told_by(films_filter(()), described, capsys)[0]
+    described["preservation_url"] = "https://h/a.mp4"
+    assert told_by(films_filter(()), described, capsys)[0]
+
+
+def beside(ended: Ended, words: str = "", *, held: int = 0, listed: int = 0, films: int = 1) -> Beside:
+    """What is beside one film, of *listed* pictures of which *held* came."""
+    pictures = [
+        Picture(path=Path(f"{n}.png"), description={"preservation_url": f"https://h/{n}.png"})
+        for n in range(held)
+    ]
+    names = [(f"{n}.mp4", True) for n in range(films)] + [(f"{n}.png", False) for n in range(listed)]
+    return Beside(
+        pictures=Gallery(
+            pictures=tuple(pictures),
+            failure=gallery_failure(ended, words, files=held),
+            listed=tuple(Listed(url=f"https://h/{name}", is_film=is_film) for name, is_film in names),
+        ),
+        films_taken=1,
+    )
+
+
+KILLED = Ended(exit_code=-9, was_killed=True)
+CRASHED = Ended(exit_code=-11, was_killed=False)
+WELL = Ended(exit_code=0, was_killed=False)
+
+
+@pytest.mark.parametrize(
+    ("seen", "reason", "error_class"),
+    [
+        (beside(KILLED, held=1, listed=2), Reason.TIMEOUT, "Deadline"),
+        (beside(CRASHED, held=1, listed=2), Reason.TOOL_ERROR, "gallery-dl: exit -11"),
+        (beside(WELL, held=0, listed=2), Reason.RESOURCES_MISSING, "pictures-missing"),
+        (beside(WELL, held=1, listed=2), Reason.RESOURCES_MISSING, "pictures-missing"),
+        (beside(WELL, films=2), Reason.RESOURCES_MISSING, MORE_FILMS),
+    ],
+    ids=["late", "crash", "none-came", "one-came", "films"],
+)
+def test_what_is_listed_and_not_held_is_a_lack(seen, reason, error_class):
+    assert (seen.lack.reason, seen.lack.error_class) == (reason, error_class)
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        beside(KILLED),
+        beside(CRASHED),
+        beside(CRASHED, held=2, listed=2),
+        beside(WELL, "[tiktok][error] https://h/: Failed to extract post"),
+    ],
+    ids=["late", "crash", "crash-after-all", "only-logged"],
+)
+def test_where_nobody_could_look_nothing_is_known_to_be_missing(seen):
+    assert seen.lack is None
+    assert seen.unread.startswith("pictures beside the film couldn't be looked for: ")
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [beside(WELL), beside(WELL, "[x][warning] slow"), beside(WELL, held=2, listed=2)],
+    ids=["film-alone", "warned", "pictures"],
+)
+def test_a_post_of_which_all_is_held_has_neither_lack_nor_remark(seen):
+    assert (seen.lack, seen.unread) == (None, None)
 
 
 def test_a_date_of_a_zone_beyond_all_zones_is_none():

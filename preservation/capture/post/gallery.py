@@ -1,4 +1,7 @@
-"""gallery-dl for what yt-dlp finds no media in: always a program of its own, never imported.
+"""gallery-dl for what yt-dlp doesn't take: always a program of its own, never imported.
+
+Asked for all of a post where yt-dlp finds no media in it, else for what lies beside the film
+(`preservation.capture.post.beside`).
 
 It takes nothing from this machine: no configuration, cookies, netrc, cache or environment proxies;
 it runs no post-processors and never looks for a newer version of itself.
@@ -10,6 +13,7 @@ import json
 import mimetypes
 import re
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path, PurePosixPath
@@ -26,6 +30,8 @@ LABEL = "gallery-dl"
 MOST_FILES = 200
 """A gallery with more files than this is taken up to here; one more is asked for, to know that."""
 
+NO_FILES = "gallery-dl: no files"
+"""The class of a failure that is none where there may well be nothing."""
 _UNKNOWN_URL = 64
 _HTTP_FAULT = 4
 _TOO_LARGE = "File size larger than allowed maximum"
@@ -37,6 +43,16 @@ _NEVER_TEXT = (
     *("image/tiff", "video/", "audio/mpeg", "audio/mp4", "audio/ogg", "audio/x-wav", "audio/flac"),
 )
 """Types, or how they begin, whose files are packed; a drawing (SVG, XPM) may be text."""
+
+LISTING = "print(std.json.dumps({'listed': url, 'is_film': is_film}), flush=True)"
+"""Within a ``--filter``, tells of the file at *url*, and is false."""
+
+_BESIDE_OPTIONS = {
+    # A preview of a film that yt-dlp has is no picture of the post.
+    "extractor.previews": False,
+    # What is held already waits for no rate limit, where an extractor leaves the choice.
+    "extractor.ratelimit": "abort",
+}
 
 EXIT_REASONS: tuple[tuple[int, Reason], ...] = (
     (_UNKNOWN_URL, Reason.UNSUPPORTED_SITE),
@@ -61,6 +77,16 @@ class GalleryJob:
     largest_object_bytes: int
     user_agent: str | None = None
     roots: Path | None = None
+    file_filter: str | None = None
+    """gallery-dl's ``--filter``: which of the files that it lists are downloaded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """One file that gallery-dl found in a post, downloaded or not."""
+
+    url: str
+    is_film: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +113,8 @@ class Gallery:
     failure: Failure | None
     extractor: str | None = None
     """Name of the extractor and SHA-256 of its source file."""
+    listed: tuple[Listed, ...] = ()
+    """What a filter of ours (`LISTING`) was shown."""
 
     @property
     def knows_the_url(self) -> bool:
@@ -118,6 +146,7 @@ def read_gallery(job: GalleryJob) -> Gallery:
         pictures=tuple(pictures),
         failure=failure,
         extractor=", ".join(map(_source_of, categories)) or None,
+        listed=tuple(_listed_in(job.folder / "stdout")) if job.file_filter else (),
     )
 
 
@@ -130,6 +159,7 @@ def _command(job: GalleryJob, files: Path) -> list[str]:
         "extractor.verify": str(_roots_file(job)) if job.roots else True,
         "extractor.url-metadata": "preservation_url",
         "extractor.external": False,
+        **(_BESIDE_OPTIONS if job.file_filter else {}),
         # Two files of one name are two files.
         "extractor.skip": "enumerate",
         "downloader.ytdl.enabled": False,
@@ -140,13 +170,14 @@ def _command(job: GalleryJob, files: Path) -> list[str]:
         word for name, value in options.items() for word in ("-o", f"{name}={json.dumps(value)}")
     ]
     agent = ["--user-agent", job.user_agent] if job.user_agent else []
+    chosen = ["--filter", job.file_filter] if job.file_filter else []
     return [
         *(sys.executable, "-m", "gallery_dl", "--config-ignore", "--no-input", "--no-colors"),
         *("--proxy", job.proxy, "--retries", "1", "--http-timeout", str(job.idle_timeout_s)),
         *("--filesize-max", str(job.largest_object_bytes), "--range", f"1-{MOST_FILES + 1}"),
         "--write-metadata",
         *("--directory", str(files), "--filename", "{num:?//>04}{filename[:80]}.{extension}"),
-        *(*settings, *agent, "--", job.url),
+        *(*settings, *agent, *chosen, "--", job.url),
     ]
 
 
@@ -165,6 +196,17 @@ def _pictures_in(files: Path) -> list[Picture]:
     return [
         Picture(path=path, description=_description_in(note)) for path, note in pairs if path.is_file()
     ]
+
+
+def _listed_in(output: Path) -> Iterator[Listed]:
+    """What `LISTING` told, among the paths that gallery-dl prints; each address once."""
+    seen = set()
+    with output.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            if line.startswith('{"listed": ') and line.endswith("}\n") and line not in seen:
+                seen.add(line)
+                told = json.loads(line)
+                yield Listed(url=told["listed"], is_film=told["is_film"])
 
 
 def _description_in(note: Path) -> dict[str, Any]:
@@ -202,7 +244,7 @@ def gallery_failure(ended: Ended, words: str, *, files: int) -> Failure | None:
     if is_too_large or not files:
         # gallery-dl passes over what is too large, and calls that a success.
         reason = Reason.TOO_LARGE if is_too_large else Reason.UNSUPPORTED_SITE
-        kind = "gallery-dl: filesize-max" if is_too_large else "gallery-dl: no files"
+        kind = "gallery-dl: filesize-max" if is_too_large else NO_FILES
         return Failure(reason=reason, error_class=kind, detail=words)
     if files > MOST_FILES:
         words = f"the first {MOST_FILES} of at least {files} files"

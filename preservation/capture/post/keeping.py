@@ -7,8 +7,10 @@ its own, with a derivation from each of them.
 
 from __future__ import annotations
 
+import filecmp
 import mimetypes
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -94,6 +96,20 @@ class Keeping:
             tool_version=self.tool_version,
             arguments=canonical_json(arguments).decode(),
         )
+
+
+def copies_in(files: Iterable[Downloaded], *, of: Iterable[Downloaded]) -> list[Downloaded]:
+    """Those among *files* that have the bytes of another one; what differs in size isn't read."""
+    by_size = defaultdict(list)
+    for other in of:
+        by_size[other.path.stat().st_size].append(other.path)
+    return [
+        file
+        for file in files
+        if any(
+            filecmp.cmp(file.path, path, shallow=False) for path in by_size[file.path.stat().st_size]
+        )
+    ]
 
 
 def _is_one_answer(parts: Parts) -> bool:

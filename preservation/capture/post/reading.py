@@ -13,11 +13,12 @@ from preservation.capture.evidence import AttemptEvidence
 from preservation.capture.fetch.wire_request import without_fragment, without_secrets
 from preservation.capture.gateway.connection import Connection
 from preservation.capture.outcomes import Failure
+from preservation.capture.post.beside import Beside, films_filter, pictures_filter
 from preservation.capture.post.child_process import run_tool
 from preservation.capture.post.failures import failure_in, is_certificate_fault, is_unsuited
 from preservation.capture.post.gallery import LABEL as GALLERY_DL
-from preservation.capture.post.gallery import Gallery, GalleryJob, read_gallery
-from preservation.capture.post.keeping import Downloaded, Keeping
+from preservation.capture.post.gallery import Gallery, GalleryJob, Picture, read_gallery
+from preservation.capture.post.keeping import Downloaded, Keeping, copies_in
 from preservation.capture.post.report import PostJob, PostReport, newest_lines, report_in
 from preservation.capture.post.words import is_page_or_message
 from preservation.capture.tap import Recorded, Tap
@@ -41,8 +42,11 @@ class Reading:
     description: dict[str, Any] | None = None
     files: list[Downloaded] = field(default_factory=list)
     """By yt-dlp."""
-    gallery: Gallery | None = None
+    galleries: tuple[Gallery, ...] = ()
+    """By gallery-dl."""
     failure: Failure | None = None
+    remark: str | None = None
+    """What isn't known of a post that has no failure."""
     certificate_fault: Failure | None = None
     """Why nobody vouches for the platform, if the post was read all the same."""
     tools: dict[str, str] = field(default_factory=dict)
@@ -50,37 +54,59 @@ class Reading:
     @property
     def has_media(self) -> bool:
         """Whether at least one medium came whole."""
-        return any(file.role is Role.MEDIA for file in self.files) or bool(
-            self.gallery and any(one.is_whole for one in self.gallery.pictures)
-        )
+        has_film = any(file.role is Role.MEDIA for file in self.files)
+        return has_film or any(one.is_whole for one in self.pictures)
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """What gallery-dl brought."""
+        return tuple(one for gallery in self.galleries for one in gallery.pictures)
 
     @property
     def observed(self) -> dict[str, Any] | None:
         """What the platform says of the post."""
-        pictures = self.gallery.pictures if self.gallery else ()
-        return self.description or next((one.description for one in pictures), None)
+        return self.description or next((one.description for one in self.pictures), None)
+
+    def note_tools(self) -> None:
+        """Note that gallery-dl took part, and which of its extractors."""
+        self.tools[GALLERY_DL] = version_of(GALLERY_DL)
+        for gallery in self.galleries:
+            if gallery.extractor is not None:
+                self.tools["gallery-dl extractor"] = gallery.extractor
+
+    def note_beside(self, beside: Beside) -> None:
+        """Note what *beside* lacks; what yt-dlp fell short of stays the reason."""
+        words = beside.lack.detail if beside.lack else beside.unread
+        if self.failure is not None:
+            told = "; ".join(filter(None, (self.failure.detail, words)))
+            self.failure = replace(self.failure, detail=told)
+        elif beside.lack is not None:
+            self.failure = beside.lack
+        else:
+            self.remark = words
 
     def keep(self, evidence: AttemptEvidence, recorded: Recorded) -> tuple[Derivation, ...]:
         """Keep all of it, and every exchange of the tools."""
+        pictures = [
+            Downloaded(
+                path=one.path,
+                role=Role.MEDIA if one.is_whole else Role.PARTIAL,
+                url=one.url or "",
+                is_as_sent=True,
+            )
+            for one in self.pictures
+        ]
+        films = [file for file in self.files if file.role is Role.MEDIA]
+        previews = [file for file in self.files if file.role is Role.THUMBNAIL]
+        copies = [*copies_in(previews, of=pictures), *copies_in(pictures, of=films)]
         ours = self._keeping(evidence, recorded, YT_DLP)
-        ours.keep(self.files)
+        ours.keep([file for file in self.files if file not in copies])
         theirs = self._keeping(evidence, recorded, GALLERY_DL)
-        pictures = self.gallery.pictures if self.gallery else ()
-        theirs.keep(
-            [
-                Downloaded(
-                    path=one.path,
-                    role=Role.MEDIA if one.is_whole else Role.PARTIAL,
-                    url=one.url or "",
-                    is_as_sent=True,
-                )
-                for one in pictures
-            ]
-        )
+        theirs.keep([file for file in pictures if file not in copies])
         if self.description:
             _keep_note(evidence, self.description)
         if pictures:
-            _keep_note(evidence, [one.description for one in pictures])
+            _keep_note(evidence, [one.description for one in self.pictures])
         return (*ours.derivations, *theirs.derivations)
 
     def _keeping(self, evidence: AttemptEvidence, recorded: Recorded, tool: str) -> Keeping:
@@ -94,7 +120,7 @@ class Reading:
 
 
 def read_post(url: str, settings: Settings, evidence: AttemptEvidence, tap: Tap) -> Reading:
-    """Have yt-dlp read the post at *url*, and gallery-dl if that one finds no media in it."""
+    """Have yt-dlp read the post at *url*, and gallery-dl what that one leaves: all, or the pictures."""
     report, folder, failure = _by_yt_dlp(url, settings, evidence, tap)
     reading = Reading(failure=failure, tools={YT_DLP: version_of(YT_DLP)})
     if is_certificate_fault(report):
@@ -106,8 +132,10 @@ def read_post(url: str, settings: Settings, evidence: AttemptEvidence, tap: Tap)
         reading.tools["yt-dlp extractor"] = ", ".join(
             f"{name} sha256:{digest}" for name, digest in report.extractors.items()
         )
-    if is_unsuited(reading.failure) and not reading.has_media:
-        _add_gallery(reading, url, settings, evidence, tap)
+    if reading.has_media:
+        _add_beside(reading, report.taken, _gallery_job(url, settings, evidence, tap))
+    elif is_unsuited(reading.failure):
+        _add_gallery(reading, _gallery_job(url, settings, evidence, tap))
     return reading
 
 
@@ -161,28 +189,49 @@ def _post_job(url: str, folder: Path, settings: Settings, tap: Tap) -> PostJob:
     )
 
 
-def _add_gallery(
-    reading: Reading, url: str, settings: Settings, evidence: AttemptEvidence, tap: Tap
-) -> None:
-    gallery = read_gallery(
-        GalleryJob(
-            url=without_fragment(url),
-            folder=_new_folder(evidence),
-            proxy=_proxy(tap, GALLERY_DL),
-            key_log=tap.key_log,
-            timeout_s=tap.gateway.seconds_left,
-            idle_timeout_s=settings.limits.idle_timeout_s,
-            largest_object_bytes=settings.limits.largest_object_bytes,
-            user_agent=settings.user_agent,
-            roots=settings.capture_roots,
-        )
+def _gallery_job(url: str, settings: Settings, evidence: AttemptEvidence, tap: Tap) -> GalleryJob:
+    return GalleryJob(
+        url=without_fragment(url),
+        folder=_new_folder(evidence),
+        proxy=_proxy(tap, GALLERY_DL),
+        key_log=tap.key_log,
+        timeout_s=tap.gateway.seconds_left,
+        idle_timeout_s=settings.limits.idle_timeout_s,
+        largest_object_bytes=settings.limits.largest_object_bytes,
+        user_agent=settings.user_agent,
+        roots=settings.capture_roots,
     )
-    if not gallery.knows_the_url:
+
+
+def _add_gallery(reading: Reading, job: GalleryJob) -> None:
+    """Take all that gallery-dl knows of the post."""
+    gallery = read_gallery(job)
+    if gallery.knows_the_url:
+        reading.galleries, reading.failure = (gallery,), gallery.failure
+        reading.note_tools()
+
+
+def _add_beside(reading: Reading, films_taken: int, job: GalleryJob) -> None:
+    """Take what lies beside the media that yt-dlp has brought, within what is left of the time."""
+    over_at_s = clock.monotonic_s() + job.timeout_s
+    film_urls = frozenset(file.url for file in reading.files if file.role is Role.MEDIA)
+    pictures = read_gallery(replace(job, file_filter=pictures_filter(film_urls)))
+    if not pictures.knows_the_url:
         return
-    reading.gallery, reading.failure = gallery, gallery.failure
-    reading.tools[GALLERY_DL] = version_of(GALLERY_DL)
-    if gallery.extractor is not None:
-        reading.tools["gallery-dl extractor"] = gallery.extractor
+    beside = Beside(pictures=pictures, film_urls=film_urls, films_taken=films_taken)
+    reading.galleries = (pictures,)
+    if beside.has_more_films:
+        # Which of them yt-dlp has, nobody says: the one of another address may be the same film.
+        folder = job.folder / "films"
+        folder.mkdir()
+        left_s = over_at_s - clock.monotonic_s()
+        films = read_gallery(
+            replace(job, folder=folder, timeout_s=left_s, file_filter=films_filter(film_urls))
+        )
+        beside = replace(beside, films=films)
+        reading.galleries = (pictures, films)
+    reading.note_tools()
+    reading.note_beside(beside)
 
 
 def _downloaded(report: PostReport, folder: Path, url: str) -> list[Downloaded]:

@@ -1,8 +1,9 @@
-"""The `post` engine: a post with its media, through yt-dlp, and gallery-dl where that one has nothing.
+"""The `post` engine: a post with its media, through yt-dlp and gallery-dl.
 
 1. The post's own page is fetched once, as sent, for its status, headers and HTML.
 2. yt-dlp reads the post in a process of its own and downloads its media as the platform holds them.
-3. Where it finds none, gallery-dl, if it knows the address, does the same.
+3. gallery-dl, if it knows the address, does the same with what yt-dlp leaves: all of the post where
+   that one finds no media, else the pictures beside the film (`preservation.capture.post.beside`).
 4. Everything that passed on the wire, the media, previews, subtitles and the tools' own
    descriptions of the post go into the attempt's WARC.
 
@@ -28,6 +29,7 @@ from preservation.capture.fetch.answers import (
 from preservation.capture.fetch.fetched import Fetched
 from preservation.capture.fetch.wire import Wire
 from preservation.capture.outcomes import Failure
+from preservation.capture.post.beside import UNREAD
 from preservation.capture.post.failures import is_unsuited
 from preservation.capture.post.observed import with_observed
 from preservation.capture.post.reading import Reading, read_post
@@ -112,6 +114,8 @@ def _judged(
         result = replace(result, content_verdict="content")
     goes_on = is_unsuited(failure) and not reading.has_media
     result = replace(result, outcome=outcome, reroute_to=Engine.PAGE if goes_on else None)
+    if failure is None and reading.remark is not None:
+        result = replace(result, error_class=UNREAD, error_detail=reading.remark)
     return with_observed(with_failure(result, failure), reading.observed)
 
 
