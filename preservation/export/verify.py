@@ -1537,7 +1537,7 @@ def judge_other_objects(case: Case, hidden: set[str]) -> None:
 FLOOR_BYTES, LARGEST_RATIO = 1 << 30, 200
 """A run may unpack to the former, and to the latter times its size; what unpacks to more isn't read."""
 HEAD_END = re.compile(rb"[^\r\n]\r?\n\r?\n")
-HTTP_VERSION = re.compile(rb"\A\s*(?:[^\r\n]* )?HTTP/(\d)\.(\d)", re.IGNORECASE)
+HTTP_VERSION = re.compile(rb"\A\s*(?:\S[^\r\n]* )?HTTP/(\d)\.(\d)", re.IGNORECASE)
 CODINGS = re.compile(rb"^transfer-encoding[ \t]*:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 CHUNK_SIZE = re.compile(rb"[ \t]*0*([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?", re.DOTALL)
 LONGEST_CHUNK_LINE = 1 << 14

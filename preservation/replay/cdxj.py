@@ -11,6 +11,7 @@ import base64
 import json
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 from urllib.parse import unquote_plus, urlencode
 
@@ -76,8 +77,9 @@ def _query_of(body: bytes, media_type: str) -> str:
         if media_type == "application/x-www-form-urlencoded":
             return unquote_plus(body.decode())
         if media_type in {"application/json", "text/plain"}:
-            return urlencode(list(_flat(json.loads(body))))
-    except ValueError:
+            # Each leaf adds a character at least; of deep lists, many leaves take long.
+            return urlencode(list(islice(_flat(json.loads(body)), _LARGEST_QUERY)))
+    except (ValueError, RecursionError):
         pass
     return f"__wb_post_data={base64.b64encode(body).decode()}"
 

@@ -146,16 +146,14 @@ def blob_note(run: ByteRun, record: Record) -> BlobNote | None:
 def split_head(head: bytes) -> tuple[str, Fields]:
     """First line and fields of a head, as Latin-1 text; folded lines are joined (RFC 9112 5.2)."""
     first, *lines = head.decode("latin-1").strip("\r\n").split("\n")
-    fields: list[tuple[str, str]] = []
+    fields: list[tuple[str, list[str]]] = []
     for line in lines:
-        if line[:1] in {" ", "\t"} and fields:
-            name, value = fields[-1]
-            fields[-1] = (name, f"{value} {line.strip()}".strip())
-            continue
         name, colon, value = line.partition(":")
-        if colon:
-            fields.append((name.strip(), value.strip()))
-    return first.strip(), tuple(fields)
+        if line[:1] in {" ", "\t"} and fields:
+            fields[-1][1].append(line.strip())
+        elif colon:
+            fields.append((name.strip(), [value.strip()]))
+    return first.strip(), tuple((name, " ".join(filter(None, values))) for name, values in fields)
 
 
 def _read_at(run: ByteRun, offset: int, limit: int) -> Record:

@@ -27,7 +27,7 @@ _LARGEST_CHAIN = 8
 
 _SIZE = re.compile(rb"[ \t]*0*([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?", re.DOTALL)
 _FOLD = re.compile(rb"\r?\n[ \t]+")
-_VERSION = re.compile(rb"\A\s*(?:[^\r\n]* )?HTTP/(\d)\.(\d)", re.IGNORECASE)
+_VERSION = re.compile(rb"\A\s*(?:\S[^\r\n]* )?HTTP/(\d)\.(\d)", re.IGNORECASE)
 _TRANSFER_ENCODING = re.compile(rb"^transfer-encoding[ \t]*:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 
 

@@ -418,6 +418,12 @@ def test_a_completed_playlist_leaves_nothing_to_complete(lines):
     assert completed(once) == once
 
 
+def test_an_attribute_without_an_end_is_looked_through_once():
+    lines = ["#EXT-X-KEY:" + "A" * (1 << 22), "a.ts"]
+
+    assert completed("\n".join(lines)).splitlines() == lines
+
+
 def test_a_completed_playlist_names_every_range_and_every_vector():
     listed = [
         '#EXT-X-MAP:URI="i.mp4",BYTERANGE="9@0"',

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preservation.capture.fetch.html_text import HtmlText, words_of
+from preservation.capture.evidence import Exchange
+from preservation.capture.fetch.html_text import HtmlText, html_text, words_of
 from preservation.capture.fetch.wire_request import headers_on_the_way, request_target
 from preservation.capture.flags import is_login_wall
 from preservation.capture.gateway.network_policy import REFUSED_NETWORKS, refusal_of
@@ -232,6 +233,24 @@ def test_what_is_put_before_a_file_moves_no_byte_of_it(head, size, tmp_path):
 )
 def test_the_words_of_html_are_read_without_a_browser(source, words):
     assert words_of(source) == words
+
+
+def test_a_charset_without_an_end_is_looked_for_once(tmp_path):
+    body = tmp_path / "body"
+    body.write_bytes(b"<title>Seen</title>")
+    fields = (("Content-Type", "text/html; charset=" + " " * (1 << 22) + ";"),)
+    answer = Exchange(
+        url="https://example.org/",
+        request_line="GET / HTTP/1.1",
+        request_headers=(),
+        status=200,
+        status_line="HTTP/1.1 200 OK",
+        response_headers=fields,
+        answered_at=NOON,
+        body=body,
+    )
+
+    assert html_text(answer, largest_ratio=1000) == HtmlText("Seen", "")
 
 
 @given(st.text("<>!-/ascript&;#'\" =\n", max_size=400))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from preservation.model.digests import sha256_of
 from preservation.replay.answers import Answers, Asked
 from preservation.replay.bodies import Bodies, BodyUnreadable, no_blobs
+from preservation.replay.cdxj import cdxj_line
 from preservation.replay.index import ReplayIndex, body_digest, plain_url
 from preservation.replay.records import ByteRun, records_in, split_head
 from preservation.settings import Limits
@@ -69,8 +71,10 @@ def test_a_page_comes_back_as_its_parts_were_seen(tmp_path):
     assert body_of(answers, f"{SITE}/z.js") == SCRIPT
     assert body_of(answers, f"{SITE}/h2.css") == STYLE
     assert body_of(answers, f"{SITE}/film.mp4") == LARGE
-    json = (("Content-Type", "application/json"),)
-    assert body_of(answers, f"{SITE}/api", method="POST", fields=json, body=POSTED) == b"posted answer"
+    fields = (("Content-Type", "application/json"),)
+    assert (
+        body_of(answers, f"{SITE}/api", method="POST", fields=fields, body=POSTED) == b"posted answer"
+    )
     assert answers.missed == {}
 
 
@@ -316,3 +320,30 @@ def test_a_run_that_is_cut_anywhere_is_never_read_as_whole(cut):
 
 def test_a_head_is_split_without_loss():
     assert split_head(b"HTTP/1.1 200 \xe9\r\nA:b\r\n\r\n") == ("HTTP/1.1 200 é", (("A", "b"),))
+
+
+@pytest.mark.parametrize(
+    ("body", "query"),
+    [
+        (b"[" * 100_000, "__wb_post_data=W1tbW1tb"),
+        # Each leaf of many, told through all levels above it, would take minutes.
+        (b'{"a":' + b"[" * 200 + b"1," * 1_000_000 + b"1" + b"]" * 200 + b"}", "a=1&a.2_=1&a.3_=1"),
+    ],
+    ids=["deep", "deep-and-long"],
+)
+def test_a_posted_body_of_any_depth_has_its_line_in_the_index(warc, body, query):
+    request = b"POST / HTTP/1.1\r\nContent-Type: application/json\r\n\r\n"
+    warc.put(PAGE, OK, b"x", request=request, sent=body)
+    run = ByteRun.of_file(warc.path)
+    (answer,) = ReplayIndex.of(run).answers
+
+    line = cdxj_line(answer, run, filename="data.warc.gz", offset=0)
+
+    assert line is not None
+    assert json.loads(line.split(" ", 2)[2])["requestBody"].startswith(f"__wb_method=POST&{query}")
+
+
+def test_folded_lines_are_joined_and_empty_ones_count_for_nothing():
+    head = b"HTTP/1.1 200 OK\r\nA:\r\n b: c\r\n \r\n\td\r\nB: e\r\n\r\n"
+
+    assert split_head(head)[1] == (("A", "b: c d"), ("B", "e"))

@@ -16,7 +16,7 @@ _LARGEST_BYTES = 1 << 18
 _PIECES = 8
 """Of 64 KiB at most, as a body is decoded."""
 _UNSEEN = ("script", "style", "template", "noscript", "svg")
-_CHARSET = re.compile(r"""charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
+_CHARSET = re.compile(r"""charset\s*=[\s"']*([\w.:-]+)""", re.IGNORECASE)
 _TITLE = re.compile(r"<title\b[^<>]*>([^<]*)", re.IGNORECASE)
 _OF_NO_PAGE = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"})
 """Python's own codecs, some of which take time that grows with the square of the length."""

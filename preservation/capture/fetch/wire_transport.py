@@ -148,17 +148,17 @@ def _head_from(stream: BinaryIO, room: int) -> tuple[bytes, list[bytes]]:
 
 def _fields_in(lines: list[bytes]) -> list[tuple[str, str]]:
     """Name and value of each field; what isn't one is left out, as browsers leave it out."""
-    fields: list[tuple[str, str]] = []
+    fields: list[tuple[str, list[str]]] = []
     for line in lines:
         # RFC 9112 2.2: a bare CR counts as a space.
         text = line.decode("latin-1").rstrip("\r\n").replace("\r", " ")
         name, colon, value = text.partition(":")
         if text[:1] in {" ", "\t"} and fields:
             # RFC 9112 5.2: a folded line goes on with the value before it.
-            fields[-1] = (fields[-1][0], f"{fields[-1][1]} {text.strip()}")
+            fields[-1][1].append(text.strip())
         elif colon and name.strip():
-            fields.append((name.rstrip(" \t"), value.strip(" \t")))
-    return fields
+            fields.append((name.rstrip(" \t"), [value.strip(" \t")]))
+    return [(name, " ".join(values)) for name, values in fields]
 
 
 def _refuse_contradicting_locations(status: int, fields: list[tuple[str, str]]) -> None:
