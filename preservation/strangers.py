@@ -39,8 +39,17 @@ def bound(process_id: int, *, most_written_bytes: int | None = None) -> None:
             resource.prlimit(process_id, limit, (most, most))
 
 
-def run(command: Sequence[str], *, timeout_s: float, most_written_bytes: int) -> bytes:
-    """What *command* writes to its standard output.
+def run(
+    command: Sequence[str],
+    *,
+    timeout_s: float,
+    most_written_bytes: int,
+    given: bytes = b"",
+    variables: Sequence[str] = (),
+) -> bytes:
+    """What *command* writes to its standard output, *given* on its standard input.
+
+    It gets the *variables* of this process too, as `environment` does.
 
     Raises:
         TimeoutError: It took longer than *timeout_s*, and was stopped.
@@ -48,9 +57,15 @@ def run(command: Sequence[str], *, timeout_s: float, most_written_bytes: int) ->
         ValueError: It ended with an error; the message is the program's own.
         FileNotFoundError: There is no such program.
     """
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as messages:
+    with (
+        tempfile.TemporaryFile() as told,
+        tempfile.TemporaryFile() as output,
+        tempfile.TemporaryFile() as messages,
+    ):
+        told.write(given)
+        told.seek(0)
         with subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=messages, env=environment()
+            command, stdin=told, stdout=output, stderr=messages, env=environment(*variables)
         ) as process:
             bound(process.pid, most_written_bytes=most_written_bytes)
             try:

@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 import os
+import zipfile
 from contextlib import suppress
 from datetime import date, datetime
 
@@ -26,6 +27,7 @@ from preservation.submission.sheets.headers import (
     folded,
 )
 from preservation.submission.sheets.reading import read_bytes, read_sheet
+from preservation.submission.sheets.returning import filled
 from preservation.submission.sheets.sheet import LARGEST_SHEET_ROWS
 
 ARABIC = "الرابط,الوصف\nhttps://example.org/1,صورة من المدينة بعد القصف\n"
@@ -195,6 +197,44 @@ def test_a_formula_or_an_error_in_a_workbook_makes_its_row_faulty_and_no_other()
         ["The cell holds an error value."],
         [],
     ]
+
+
+def with_row(row: str) -> bytes:
+    """A workbook with one link, and below it *row* as its worksheet's XML has it."""
+    made = io.BytesIO(workbook([["url"], ["https://example.org/1"]]))
+    changed = io.BytesIO()
+    with zipfile.ZipFile(made) as before, zipfile.ZipFile(changed, "w", zipfile.ZIP_DEFLATED) as after:
+        for name in before.namelist():
+            content = before.read(name)
+            if name == "xl/worksheets/sheet1.xml":
+                content = content.replace(b"</sheetData>", row.encode() + b"</sheetData>")
+            after.writestr(name, content)
+    return changed.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (f'<row r="{10**12}"><c r="A{10**12}"><v>1</v></c></row>', "a row comes after number 1048576"),
+        ('<row><c r="ZZZ1"><v>1</v></c></row>' * 560, "its rows reach over more than 10000000 cells"),
+    ],
+    ids=["far-below", "far-to-the-right"],
+)
+def test_a_workbook_that_says_little_and_means_very_much_is_refused(row, said):
+    with pytest.raises(SheetUnreadable, match=said):
+        read_sheet(with_row(row), "sheet.xlsx")
+
+
+def test_a_workbook_that_can_not_be_written_again_goes_back_as_a_csv():
+    content = with_row('<row><c r="ZZZ3"><v>1</v></c></row>')
+    fills = {2: ("accepted", "", "", "item-1", "", "receipt-1")}
+
+    back, suffix = filled(content, "sheet.xlsx", fills)
+
+    assert suffix == ".csv"
+    header, row, other = csv.reader(io.StringIO(back.decode("utf-8-sig")))
+    assert dict(zip(header, row, strict=True))["preserve_status"] == "accepted"
+    assert (row[0], other[-1]) == ("https://example.org/1", "1")
 
 
 def test_other_worksheets_are_left_out_and_named():

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from preservation.errors import SheetUnreadable
 from preservation.submission.sheets.delimited import read_delimited
+from preservation.submission.sheets.isolated import read_workbook
 from preservation.submission.sheets.sheet import LARGEST_SHEET_BYTES, LARGEST_SHEET_ROWS, Sheet
-from preservation.submission.sheets.workbook import read_workbook
 
 if TYPE_CHECKING:
     from pathlib import Path

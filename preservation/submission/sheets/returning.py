@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
+from preservation.errors import SheetUnreadable
 from preservation.submission.sheets.delimited import records_of
 from preservation.submission.sheets.encodings import decoded
 from preservation.submission.sheets.formulas import neutralised
 from preservation.submission.sheets.headers import OUR_PREFIX
+from preservation.submission.sheets.isolated import filled_workbook
 from preservation.submission.sheets.reading import is_workbook, read_sheet
 from preservation.submission.sheets.sheet import Sheet, SheetForm, SheetFormat
 from preservation.submission.sheets.workbook import as_text, open_workbook
@@ -39,9 +42,17 @@ _MARKED = {"utf-16-le": "utf-16", "utf-16-be": "utf-16", "utf-8": "utf-8-sig"}
 def filled(content: bytes, name: str, fills: Fills) -> tuple[bytes, str]:
     """The sheet in *content* with our columns, and the suffix of its file name."""
     if is_workbook(content):
-        return _filled_workbook(content, fills), ".xlsx"
+        # What can be read row by row may be too large to be held as a whole.
+        with suppress(SheetUnreadable):
+            return filled_workbook(content, fills), ".xlsx"
+        sheet = read_sheet(content, name)
+        filled_rows = [(row.number, row.cells) for row in sheet.rows]
+        return _filled_delimited(
+            sheet, [(sheet.header_row, sheet.headers), *filled_rows], fills
+        ), ".csv"
     sheet = read_sheet(content, name)
-    return _filled_delimited(content, sheet, fills), ".tsv" if sheet.form.delimiter == "\t" else ".csv"
+    records = enumerate(records_of(decoded(content).text, sheet.form.delimiter), start=1)
+    return _filled_delimited(sheet, records, fills), ".tsv" if sheet.form.delimiter == "\t" else ".csv"
 
 
 def listed(header: Iterable[str], rows: Iterable[tuple[int, Iterable[str]]], fills: Fills) -> bytes:
@@ -50,11 +61,13 @@ def listed(header: Iterable[str], rows: Iterable[tuple[int, Iterable[str]]], fil
     return _written(lines, SheetForm(format=SheetFormat.DELIMITED, encoding="utf-8-sig"))
 
 
-def _filled_delimited(content: bytes, sheet: Sheet, fills: Fills) -> bytes:
+def _filled_delimited(
+    sheet: Sheet, records: Iterable[tuple[int, Sequence[str]]], fills: Fills
+) -> bytes:
     kept = [n for n, header in enumerate(sheet.headers) if not header.strip().startswith(OUR_PREFIX)]
     blank = ("",) * len(OUR_COLUMNS)
     lines = []
-    for number, cells in enumerate(records_of(decoded(content).text, sheet.form.delimiter), start=1):
+    for number, cells in records:
         ours = OUR_COLUMNS if number == sheet.header_row else fills.get(number, blank)
         beyond = cells[len(sheet.headers) :]
         # Cells beyond the header come after ours, so that ours stay below their headers.
@@ -72,7 +85,8 @@ def _written(lines: Iterable[Iterable[str]], form: SheetForm) -> bytes:
         return text.getvalue().encode("utf-8-sig")
 
 
-def _filled_workbook(content: bytes, fills: Fills) -> bytes:
+def filled_here(content: bytes, fills: Fills) -> bytes:
+    """The workbook in *content* with our columns, made in this process: see `isolated`."""
     workbook = open_workbook(content, read_only=False)
     for worksheet in workbook.worksheets:
         _neutralise(worksheet)

@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 LARGEST_UNPACKED_BYTES = 1 << 30
 """A workbook is a zip; a small one can unpack to more than fits in memory."""
 
+LAST_ROW = 1_048_576
+"""Of a worksheet, in the programs that write them; a row may call itself by any number."""
+
+MOST_CELLS = 10_000_000
+"""Of all rows, with the empty ones before each row's last: fifty a row of the largest sheet."""
+
 FAULTS_OF_OPENPYXL = (
     *(zipfile.BadZipFile, ParseError),
     *(KeyError, ValueError, TypeError, AttributeError, IndexError, EOFError),
@@ -36,8 +42,8 @@ FAULTS_OF_OPENPYXL = (
 _REMEDY = "Save it anew as .xlsx or 'CSV UTF-8' and send that. No row was taken."
 
 
-def read_workbook(content: bytes) -> Sheet:
-    """The first worksheet in *content*.
+def read_here(content: bytes) -> Sheet:
+    """The first worksheet in *content*, read in this process: see `isolated`.
 
     Raises:
         SheetUnreadable: The workbook is damaged, protected by a password or far too large.
@@ -47,7 +53,7 @@ def read_workbook(content: bytes) -> Sheet:
         workbook = open_workbook(content, read_only=True)
         worksheet = workbook.worksheets[0]
         worksheet.reset_dimensions()  # what the file says of its size may be wrong
-        filled = _filled_rows(worksheet.iter_rows())
+        filled = _filled_rows(_numbered(worksheet.iter_rows()))
     except FAULTS_OF_OPENPYXL as error:
         msg = f"The workbook can't be read: {error}."
         raise SheetUnreadable(msg, remedy=_REMEDY) from error
@@ -92,9 +98,23 @@ def check_unpacked_size(content: bytes) -> None:
         )
 
 
-def _filled_rows(rows: Iterable[Iterable[Any]]) -> list[SheetRow]:
+def _numbered(rows: Iterable[Iterable[Any]]) -> Iterator[tuple[int, Iterable[Any]]]:
+    """*rows* with their numbers; those left out in between come as empty ones."""
+    room = MOST_CELLS
+    for number, cells in enumerate(map(tuple, rows), start=1):
+        room -= len(cells)
+        if number > LAST_ROW:
+            msg = f"a row comes after number {LAST_ROW}, the last that a worksheet has"
+            raise ValueError(msg)
+        if room < 0:
+            msg = f"its rows reach over more than {MOST_CELLS} cells"
+            raise ValueError(msg)
+        yield number, cells
+
+
+def _filled_rows(rows: Iterable[tuple[int, Iterable[Any]]]) -> list[SheetRow]:
     """The rows with a word in them; reading ends when there are more than a sheet may have."""
-    read = (_row(number, cells) for number, cells in enumerate(rows, start=1))
+    read = (_row(number, cells) for number, cells in rows)
     filled = (row for row in read if any(cell.strip() for cell in row.cells))
     return list(islice(filled, LARGEST_SHEET_ROWS + 2))
 
