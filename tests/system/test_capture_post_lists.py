@@ -156,6 +156,25 @@ def test_a_dash_film_is_all_that_its_manifest_means(listed, site, attempt):
     assert films(made) == [FILM]
 
 
+@pytest.mark.parametrize(
+    "listed",
+    [
+        timeline(f'<S t="70" d="10" r="{10**13}"/>'),
+        timeline('<S t="70" d="10" r="999"/>' * 3000),
+        NUMBERED.replace('duration="10"', f'duration="1" endNumber="{10**13}"'),
+        NUMBERED.replace('duration="10"', 'duration="1e-12"'),
+    ],
+    ids=["repeats", "many repeats", "a last number", "the shortest segments"],
+)
+def test_a_dash_film_of_more_segments_than_can_be_listed_is_too_large(listed, site, attempt):
+    site.pages["/many.mpd"] = (DASH, manifest(f"<Period>{picture(listed)}</Period>"))
+
+    made = attempt(POST, site.url("/many.mpd"))
+
+    assert (made.result.outcome, made.result.reason) == (Outcome.NOT_CAPTURED, Reason.TOO_LARGE)
+    assert "more than 2000000 segments" in made.result.error_detail
+
+
 PERIODS = {
     "files": [
         ("PT0S", "", "<BaseURL>film.mp4</BaseURL>"),

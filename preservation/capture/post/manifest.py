@@ -8,10 +8,14 @@ from xml.etree.ElementTree import Element, SubElement
 
 from yt_dlp.utils import parse_duration
 
+from preservation.capture.post.handlers import TooLarge
 from preservation.capture.post.report import LackKind
 
 RANGE_MARK = "#bytes="
 """Stands between the URL of a file and the bytes of it that are a segment."""
+
+MOST_SEGMENTS = 2_000_000
+"""Of all formats: yt-dlp lists each before it fetches one. Twenty formats of a day have fewer."""
 
 Lacks = tuple[tuple[LackKind, str], ...]
 
@@ -23,10 +27,17 @@ _NOWHERE = "urn:mpeg:dash:resolve-to-zero:2013"
 
 
 def complete(mpd: Element) -> Lacks:
-    """Write into *mpd* what follows from the rest of it, and tell what it doesn't name at all."""
+    """Write into *mpd* what follows from the rest of it, and tell what it doesn't name at all.
+
+    Raises:
+        TooLarge: It means more segments than `MOST_SEGMENTS`.
+    """
     _state_durations(mpd)
     _list_starts_apart(mpd)
     uncounted = [not _count_segments(period) for period in mpd.findall("{*}Period")]
+    if sum(map(_segments_in, mpd.findall("{*}Period"))) > MOST_SEGMENTS:
+        msg = f"the manifest means more than {MOST_SEGMENTS} segments"
+        raise TooLarge(msg)
     _take_whole_files(mpd)
     _mark_ranges(mpd)
     return tuple(_lacks(mpd, is_uncounted=any(uncounted)))
@@ -106,6 +117,19 @@ def _count_repeats(segments: list[Element], end: float | None) -> bool:
             one.set("r", str(repeats))
         time += length * (repeats + 1)
     return is_known
+
+
+def _segments_in(period: Element) -> float:
+    """How many segments *period* means at most, once they are counted, those of each format apart."""
+    duration, count = parse_duration(period.get("duration")) or 0, 0.0
+    for parent, lists in _lists_in(period):
+        formats = 1 + sum(1 for _ in parent.iter("{*}Representation"))
+        timeline = lists[-1].find("{*}SegmentTimeline")
+        if timeline is not None:
+            count += formats * sum(1 + int(one.get("r") or 0) for one in timeline.iterfind("{*}S"))
+        elif length := float(_inherited(lists, "duration") or 0):
+            count += formats * duration * float(_inherited(lists, "timescale") or 1) / length
+    return count
 
 
 def _list_starts_apart(mpd: Element) -> None:
