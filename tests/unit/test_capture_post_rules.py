@@ -37,7 +37,7 @@ from preservation.capture.post.gallery import (
 from preservation.capture.post.handlers import trusting
 from preservation.capture.post.playlist import completed
 from preservation.capture.post.ranges import WholeFiles
-from preservation.capture.post.report import Cause, PostJob, PostReport, report_in
+from preservation.capture.post.report import LONGEST_LINE, Cause, PostJob, PostReport, report_in
 from preservation.capture.post.segments import Segments
 from preservation.capture.post.sources import parts_of
 from preservation.capture.post.words import is_no_medium
@@ -479,3 +479,16 @@ def test_a_server_that_refuses_the_range_of_all_is_asked_for_all(tmp_path):
 )
 def test_words_are_no_medium_and_no_medium_is_words(start, is_words):
     assert is_no_medium(start) is is_words
+
+
+@pytest.mark.parametrize(
+    "post",
+    ["[" * 100_000 + "]" * 100_000, "[" + "0," * (LONGEST_LINE // 2) + "0]"],
+    ids=["deep", "long"],
+)
+def test_a_description_beyond_bounds_is_left_out_and_the_rest_is_read(post):
+    lines = [f'{{"kind": "described", "post": {post}}}', '{"kind": "over", "words": "done"}']
+
+    report = report_in(lines)
+
+    assert (report.description, report.words, report.is_over) == (None, "done", True)

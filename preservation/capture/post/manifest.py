@@ -14,8 +14,10 @@ from preservation.capture.post.report import LackKind
 RANGE_MARK = "#bytes="
 """Stands between the URL of a file and the bytes of it that are a segment."""
 
-MOST_SEGMENTS = 2_000_000
-"""Of all formats: yt-dlp lists each before it fetches one. Twenty formats of a day have fewer."""
+MOST_SEGMENTS = 300_000
+"""Of all formats: each is listed in the description of the post, and takes 2 kB of memory there. Ten
+formats of half a day have fewer.
+"""
 
 Lacks = tuple[tuple[LackKind, str], ...]
 

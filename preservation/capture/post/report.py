@@ -131,13 +131,17 @@ class PostReport:
         return any(download.is_whole for download in self.downloads.values())
 
 
+LONGEST_LINE = 1 << 27
+"""Characters of a line that is read: the values in it take ten times as much memory."""
+
+
 def report_in(lines: Iterable[str]) -> PostReport:
-    """The report that *lines* of JSON make up; a torn last line is left out."""
+    """The report that *lines* of JSON make up, but for a torn last one and any beyond bounds."""
     report = PostReport()
-    for line in lines:
+    for line in (line for line in lines if len(line) <= LONGEST_LINE):
         try:
             told = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         _TAKE[told.pop("kind")](report, told)
     return report
