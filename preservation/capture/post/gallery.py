@@ -210,10 +210,10 @@ def _listed_in(output: Path) -> Iterator[Listed]:
 
 
 def _description_in(note: Path) -> dict[str, Any]:
-    """What *note* says; nothing if it was torn when gallery-dl was killed."""
+    """What *note* says; nothing if it is too deep, or was torn when gallery-dl was killed."""
     try:
         described: dict[str, Any] = json.loads(note.read_text("utf-8"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return described
 
