@@ -68,6 +68,10 @@ def gallery_html() -> str:
   .observe(document.getElementById("s"));</script></body></html>"""
 
 
+HALF = b'<html><title>T</title><p>half<script>fetch("/shown")</script>'
+"""Of a page; it tells when it is shown."""
+
+
 class FaultSite:
     """Serves on 127.0.0.1; *asked* is every request line, byte for byte, with its headers."""
 
@@ -75,6 +79,7 @@ class FaultSite:
         self.asked: list[tuple[str, list[tuple[str, str]]]] = []
         self.video = video
         self.over = threading.Event()
+        self.halves_shown = threading.Semaphore(0)
         self.failures_before_success = 2
         self.pages: dict[str, tuple[str, bytes]] = {}
         site = self
@@ -217,16 +222,26 @@ class _Handler(BaseHTTPRequestHandler):
         )
         self.send_header("Content-Length", "5000")
         self.end_headers()
-        self.wfile.write(b"<html><title>T</title><p>half" + b"x" * 400)
-        self.close_connection = True
+        self.wfile.write(HALF)
+        self._break_off()
 
     def truncated_chunks(self, path: str) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/html")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        self.wfile.write(b"1d\r\n<html><title>T</title><p>half\r\n40\r\nno")
+        self.wfile.write(b"%x\r\n%s\r\n40\r\nno" % (len(HALF), HALF))
+        self._break_off()
+
+    def _break_off(self) -> None:
+        """A browser first shows what came: it throws away what it hasn't read when a page breaks off."""
         self.close_connection = True
+        if self.headers.get("Sec-Fetch-Dest") == "document":
+            self.site.halves_shown.acquire(timeout=30)
+
+    def shown(self, path: str) -> None:
+        self.site.halves_shown.release()
+        self.give(204, "text/plain", b"")
 
     def chunks(self, path: str) -> None:
         self.send_response(200)
@@ -322,6 +337,7 @@ ANSWERS: dict[str, Callable[[_Handler, str], None]] = {
     "/truncated.html": _Handler.truncated,
     "/truncated.bin": _Handler.truncated,
     "/truncated-chunks": _Handler.truncated_chunks,
+    "/shown": _Handler.shown,
     "/chunks": _Handler.chunks,
     "/packed": _Handler.packed,
     "/bomb": _Handler.bomb,

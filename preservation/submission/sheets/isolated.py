@@ -68,5 +68,6 @@ def _asked(what: str, given: bytes) -> bytes:
             variables=("PYTHONHOME", "PYTHONPATH"),
         )
     except (TimeoutError, OutputTooLarge, ValueError) as error:
-        msg = "The workbook can't be read: it takes more memory or time than a sheet may."
+        words = str(error).splitlines()[-1:] or [type(error).__name__]
+        msg = f"The workbook can't be read: it takes more memory or time than a sheet may ({words[0]})."
         raise SheetUnreadable(msg, remedy=_REMEDY) from error
