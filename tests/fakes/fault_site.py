@@ -68,6 +68,8 @@ def gallery_html() -> str:
   .observe(document.getElementById("s"));</script></body></html>"""
 
 
+PAGE = "text/html; charset=utf-8"
+"""Without its charset a browser would read a short page only at its end."""
 HALF = b'<html><title>T</title><p>half<script>fetch("/shown")</script>'
 """Of a page; it tells when it is shown."""
 
@@ -217,9 +219,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def truncated(self, path: str) -> None:
         self.send_response(200)
-        self.send_header(
-            "Content-Type", "text/html" if path.endswith("html") else "application/octet-stream"
-        )
+        self.send_header("Content-Type", PAGE if path.endswith("html") else "application/octet-stream")
         self.send_header("Content-Length", "5000")
         self.end_headers()
         self.wfile.write(HALF)
@@ -227,7 +227,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def truncated_chunks(self, path: str) -> None:
         self.send_response(200)
-        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Type", PAGE)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         self.wfile.write(b"%x\r\n%s\r\n40\r\nno" % (len(HALF), HALF))

@@ -187,7 +187,11 @@ def _main_failure(attempt: PageAttempt) -> Failure | None:
     if status is not None and not is_hop and (by_status := status_failure(status)):
         return by_status
     if main.error_text is not None:
-        seen = connection_failure(_last_connection(attempt, main.last.url))
+        if answer is not None and answer.response is not None and not is_hop:
+            connection = attempt.tap.gateway.connection(answer.connection)
+        else:
+            connection = _last_connection(attempt, main.last.url)
+        seen = connection_failure(connection)
         return seen or leads_out(answer) or _broken_off(answer, net_error_failure(main.error_text))
     if attempt.traffic.committed is None or not main.is_over:
         return Failure(
