@@ -461,15 +461,16 @@ def test_cutting_ends_what_is_open_and_lets_new_connections_come(listener):
 @contextlib.contextmanager
 def deaf_server():
     """The port of a server that answers no connection: its queue is full (Linux drops the SYN)."""
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
-        port = server.getsockname()[1]
-        queued = [socket.socket() for _ in range(4)]
-        for stream in queued:
-            stream.setblocking(False)
-            stream.connect_ex(("127.0.0.1", port))
-        yield port
-        for stream in queued:
-            stream.close()
+    with (
+        socket.create_server(("127.0.0.1", 0), backlog=0) as server,
+        contextlib.ExitStack() as queued,
+    ):
+        is_answered = True
+        while is_answered:
+            stream = queued.enter_context(socket.socket())
+            stream.settimeout(0.9)  # what was dropped is sent again after a second
+            is_answered = stream.connect_ex(server.getsockname()) == 0
+        yield server.getsockname()[1]
 
 
 def test_a_server_that_never_answers_is_given_up():
