@@ -70,11 +70,10 @@ def run(
             bound(process.pid, most_written_bytes=most_written_bytes)
             try:
                 status = process.wait(timeout_s)
-            except BaseException as error:
-                process.kill()
-                if isinstance(error, subprocess.TimeoutExpired):
-                    raise TimeoutError from error
-                raise
+            except subprocess.TimeoutExpired as error:
+                raise TimeoutError from error
+            finally:
+                process.kill()  # nothing, if it has ended
         if status == -signal.SIGXFSZ:
             raise OutputTooLarge
         if status:

@@ -8,11 +8,11 @@ used the machine's memory. What is kept for the next picture with parts of the s
 anew each time: pictures differ in their parts. `signals` are the hashes of the picture and its views;
 the local features, by which partial copies are found, come on top in `all signals`.
 
-Seen at 2 megapixels, with the least behind a slash: all signals JPEG 1.19/1.09 (once more, 25 rounds:
-1.11/1.01), progressive 1.09/1.02, all colours 0.96/0.95, PNG 1.08/1.06, WebP 1.08/1.08,
-HEIC 1.06/1.08, AVIF 1.10/1.05; without local features JPEG 0.82, others 0.71 to 1.04. At 4, all
-signals: JPEG 0.88, progressive 0.95, all colours 0.78, PNG 1.00, WebP 0.76, HEIC 1.04, AVIF 1.03. At 8:
-JPEG 0.51. Where others use the processor's cache, small steps in Python suffer more than decoders do.
+Seen at 2 megapixels, with the least behind a slash: all signals JPEG 1.16/1.13, progressive 1.12/1.09,
+all colours 1.03/1.01, PNG 1.07/1.07, WebP 1.07/1.07, HEIC 1.07/1.14, AVIF 0.97/0.99; without local
+features JPEG 0.84, others 0.79 to 1.04. At 4, all signals: JPEG 0.85, progressive 0.95, all colours
+0.78, PNG 1.01, WebP 0.57, HEIC 1.04, AVIF 0.96. At 8: JPEG 0.53.
+Where others use the processor's cache, small steps in Python suffer more than decoders do.
 What is decoded without a draft leaves a tenth of its decoding for everything else.
 
     .venv/bin/python -m benchmarks.similarity.signals [--photos 8] [--work DIRECTORY] [--json]

@@ -51,7 +51,7 @@ class EmbeddedMetadataReader(exiftool.ExifTool):  # type: ignore[misc]
         self._timeout_s = timeout_s
 
     def run(self) -> None:
-        """Start the process.
+        """Start the process, with a limit of memory; PyExifTool gives it all of our environment.
 
         Raises:
             ProgramMissing: exiftool is gone, or isn't what its name says.

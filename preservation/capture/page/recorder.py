@@ -187,11 +187,7 @@ def _main_failure(attempt: PageAttempt) -> Failure | None:
     if status is not None and not is_hop and (by_status := status_failure(status)):
         return by_status
     if main.error_text is not None:
-        if answer is not None and answer.response is not None and not is_hop:
-            connection = attempt.tap.gateway.connection(answer.connection)
-        else:
-            connection = _last_connection(attempt, main.last.url)
-        seen = connection_failure(connection)
+        seen = connection_failure(_connection_of(attempt, answer, main.last.url))
         return seen or leads_out(answer) or _broken_off(answer, net_error_failure(main.error_text))
     if attempt.traffic.committed is None or not main.is_over:
         return Failure(
@@ -228,6 +224,15 @@ def _login_wall(attempt: PageAttempt, final_url: str) -> Failure | None:
     if not is_wall:
         return None
     return Failure(reason=Reason.LOGIN_WALL, error_class="LoginWall", detail=final_url)
+
+
+def _connection_of(
+    attempt: PageAttempt, answer: RecordedExchange | None, url: str
+) -> Connection | None:
+    """The connection that *answer* came over; until it has begun, the latest to where *url* lies."""
+    if answer is None or answer.response is None or is_redirect(answer):
+        return _last_connection(attempt, url)
+    return attempt.tap.gateway.connection(answer.connection)
 
 
 def _last_connection(attempt: PageAttempt, url: str) -> Connection | None:

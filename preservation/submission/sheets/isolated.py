@@ -69,5 +69,5 @@ def _asked(what: str, given: bytes) -> bytes:
         )
     except (TimeoutError, OutputTooLarge, ValueError) as error:
         words = str(error).splitlines()[-1:] or [type(error).__name__]
-        msg = f"The workbook can't be read: it takes more memory or time than a sheet may ({words[0]})."
+        msg = f"The workbook can't be read in the memory and time that a sheet may take ({words[0]})."
         raise SheetUnreadable(msg, remedy=_REMEDY) from error

@@ -46,10 +46,8 @@ def filled(content: bytes, name: str, fills: Fills) -> tuple[bytes, str]:
         with suppress(SheetUnreadable):
             return filled_workbook(content, fills), ".xlsx"
         sheet = read_sheet(content, name)
-        filled_rows = [(row.number, row.cells) for row in sheet.rows]
-        return _filled_delimited(
-            sheet, [(sheet.header_row, sheet.headers), *filled_rows], fills
-        ), ".csv"
+        rows = [(row.number, row.cells) for row in sheet.rows]
+        return _filled_delimited(sheet, [(sheet.header_row, sheet.headers), *rows], fills), ".csv"
     sheet = read_sheet(content, name)
     records = enumerate(records_of(decoded(content).text, sheet.form.delimiter), start=1)
     return _filled_delimited(sheet, records, fills), ".tsv" if sheet.form.delimiter == "\t" else ".csv"
