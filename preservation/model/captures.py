@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from preservation.model.vocabulary import Role
+from preservation.model.vocabulary import Outcome, Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
     from pathlib import Path
 
-    from preservation.model.vocabulary import Engine, Outcome, Reason
+    from preservation.model.vocabulary import Engine, Reason
 
 
 LARGEST_PACKED_BYTES = 64 << 20
@@ -177,6 +177,11 @@ class CaptureResult:
     observed_published_at: str | None = None
     observed_platform: str | None = None
     observed_platform_id: str | None = None
+
+
+def rank_of(outcome: Outcome) -> int:
+    """0 for the best that an attempt can come to."""
+    return list(Outcome).index(outcome)
 
 
 _MAIN_ROLES = (

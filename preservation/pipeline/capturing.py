@@ -20,11 +20,11 @@ from sqlalchemy import Engine as Database
 from preservation import clock
 from preservation.capture import Recorder, host_pause_s, recorder_for
 from preservation.errors import PreservationError
-from preservation.model.captures import CaptureRequest, CaptureResult, main_digest
+from preservation.model.captures import CaptureRequest, CaptureResult, main_digest, rank_of
 from preservation.model.retries import wait_before_next_try
 from preservation.model.urls import requested_url
 from preservation.model.vocabulary import Engine, EventType, Outcome, Reason, Status
-from preservation.pipeline import spool
+from preservation.pipeline import second_looks, spool
 from preservation.pipeline.events import record_event
 from preservation.pipeline.interrupted import INTERRUPTED, interrupted
 from preservation.pipeline.leasing import Held, held
@@ -206,6 +206,9 @@ def _attempt(work: _Work, recorder: Recorder, item: Any, number: int) -> Capture
     if found is not None:
         return found
     made = _capture_now(work, recorder, item, number)
+    with reading(work.database).connect() as connection:
+        cause = second_looks.cause_of(connection, item.item_id, work.engine)
+    made = made if cause is None else second_looks.judged(made, cause)
     told = without_own_paths(made.error_detail, work.settings)
     return spool.finish_attempt(folder, replace(made, error_detail=told))
 
@@ -300,22 +303,37 @@ def _insert_attempt(
 def _move_item(
     connection: Connection, work: _Work, item_id: str, number: int, result: CaptureResult
 ) -> bool:
-    """Set the item's next state: finished, waiting for its next try, or to be tried at once."""
+    """Set the item's next state: finished, waiting for its next try, or to be tried at once.
+
+    Its best attempt decides what it came to, and of equals the newest: what is held stays held if a
+    site is gone at the next try. Of equals a second look doesn't count.
+    """
+    table = schema.item.c
+    earlier = connection.execute(select(table.outcome).where(table.item_id == item_id)).scalar_one()
+    is_second = second_looks.cause_of(connection, item_id, work.engine) is not None
+    decides = earlier is None or rank_of(result.outcome) < rank_of(Outcome(earlier)) + (not is_second)
     values: dict[str, Any] = {
-        "main_sha256": main_digest((entry.role, entry.sha256) for entry in result.objects),
         "attempt_count": number,
-        "outcome": result.outcome,
-        "reason": result.reason,
         "waiting_for": None,
         "updated_at": clock.now(),
     }
+    if decides:
+        values |= {
+            "outcome": result.outcome,
+            "reason": result.reason,
+            "main_sha256": main_digest((entry.role, entry.sha256) for entry in result.objects),
+        }
     wait_s = _next_wait(connection, work, item_id, result)
     is_interruption = result.error_class == INTERRUPTED and wait_s is not None
-    if result.reroute_to is not None:
-        values |= {"engine": result.reroute_to, "status": Status.CAPTURE_QUEUED, "batch_id": None}
+    goes_on_as = result.reroute_to
+    if wait_s is None and second_looks.is_due(work.settings, work.engine, result):
+        goes_on_as = goes_on_as or Engine.PAGE
+    if goes_on_as is not None:
+        values |= {"engine": goes_on_as, "status": Status.CAPTURE_QUEUED, "batch_id": None}
     elif wait_s is None:
         values |= {
-            "status": _FINAL[result.outcome],
+            "engine": work.engine if decides or not is_second else Engine.POST,
+            "status": _FINAL[result.outcome if decides else Outcome(earlier)],
             "finished_at": result.ended_at,
             "next_attempt_at": None,
         }

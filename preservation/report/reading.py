@@ -108,10 +108,12 @@ def _count(
 
 
 def _final(resources: list[Row], items: list[Row], captures: list[Row]) -> list[Row]:
-    """Those of *resources* that the last attempt at an item saw, if that attempt got the page."""
-    held = {row["item_id"]: row["attempt_count"] for row in items if row["outcome"] != _FAILED}
-    last = {row["capture_id"] for row in captures if held.get(row["item_id"]) == row["attempt_number"]}
-    return [row for row in resources if row["capture_id"] in last]
+    """Those of *resources* that an item's outcome rests on: of the newest attempt that had it."""
+    outcomes = {row["item_id"]: row["outcome"] for row in items if row["outcome"] != _FAILED}
+    telling = [row for row in captures if outcomes.get(row["item_id"]) == row["outcome"]]
+    telling.sort(key=lambda row: _number(row, "attempt_number"))
+    newest = {row["item_id"]: row["capture_id"] for row in telling}
+    return [row for row in resources if newest.get(row["item_id"]) == row["capture_id"]]
 
 
 def _grouped(rows: Iterable[Row], item_ids: set[str]) -> defaultdict[str, list[Row]]:

@@ -81,6 +81,8 @@ class Settings:
     """Whether an attempt's recording of the wire, keys included, is stored with what it says."""
     post_comments: bool = False
     """Whether the comments of posts are taken, where yt-dlp can; they are other people's words."""
+    post_pages: bool = True
+    """Whether a post whose media are held is seen as a page, too."""
     egress: str = "direct"
     """How captures leave: ``direct``, or the name of one of *egresses*."""
     egresses: tuple[EgressSettings, ...] = ()
@@ -301,6 +303,7 @@ def _capture(document: Mapping[str, Any], environment: Mapping[str, str], home: 
         "capture_roots": home / Path(roots).expanduser() if roots else None,
         "keeps_recordings": document.get("keeps_recordings", True),
         "post_comments": document.get("post_comments", False),
+        "post_pages": document.get("post_pages", True),
         "egress": chosen,
         "egresses": egresses,
     }

@@ -37,6 +37,7 @@ SHAPE: Mapping[str, Any] = {
     "capture_roots": str,
     "keeps_recordings": bool,
     "post_comments": bool,
+    "post_pages": bool,
     "egress": str,
     "egresses": [{"name": str, "url": str, "hosts": [str]}],
     "limits": dict.fromkeys(Limits.__slots__, int),

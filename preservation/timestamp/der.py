@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 BOOLEAN, INTEGER, OCTET_STRING, OBJECT_IDENTIFIER = 0x01, 0x02, 0x04, 0x06
 GENERALIZED_TIME, SEQUENCE, SET = 0x18, 0x30, 0x31
 
+_LONGEST_IDENTIFIER = 64
+"""Octets, as in the verifier that goes with a bag; those in use have at most 20."""
 _TIME = re.compile(rb"(\d{14})(?:\.(\d{0,11}[1-9]))?Z")
 
 
@@ -104,8 +106,8 @@ def integer(element: Element) -> int:
 def oid(element: Element) -> str:
     """The value of an OBJECT IDENTIFIER in dotted decimals."""
     content = expect(element, OBJECT_IDENTIFIER).content
-    if not content or content[-1] & 0x80:
-        msg = "an OBJECT IDENTIFIER is cut short"
+    if not content or content[-1] & 0x80 or len(content) > _LONGEST_IDENTIFIER:
+        msg = "an OBJECT IDENTIFIER is cut short, or too long"
         raise ValueError(msg)
     arcs, value = [], 0
     for octet in content:

@@ -10,7 +10,7 @@ import textwrap
 import time
 from pathlib import Path
 
-from preservation.capture.post.child_process import run_tool
+from preservation.capture.post.child_process import LEAST_FILE_BYTES, ToolLimits, run_tool
 
 HOUR_S = 3600
 
@@ -20,7 +20,7 @@ def run(folder: Path, program: str, *, timeout_s: float = 20, **environment: str
     return run_tool(
         [sys.executable, "-c", textwrap.dedent(program)],
         folder=folder,
-        timeout_s=timeout_s,
+        limits=ToolLimits(timeout_s=timeout_s, most_file_bytes=1),
         extra_environment=environment,
     )
 
@@ -78,6 +78,14 @@ def test_a_tool_that_eats_memory_ends_alone(tmp_path):
 
     assert ended.exit_code == 1
     assert "MemoryError" in (tmp_path / "tool" / "stderr").read_text()
+
+
+def test_a_tool_that_writes_without_end_fills_no_disk(tmp_path):
+    ended = run(tmp_path / "tool", "f = open('grown', 'wb')\nwhile True: f.write(bytes(65_536))")
+
+    assert ended.exit_code == 1
+    assert "[Errno 27]" in (tmp_path / "tool" / "stderr").read_text()
+    assert (tmp_path / "tool" / "grown").stat().st_size == LEAST_FILE_BYTES
 
 
 def test_a_tool_inherits_no_home_and_no_secrets(tmp_path):

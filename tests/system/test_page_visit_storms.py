@@ -69,6 +69,27 @@ def test_dialogs_in_a_loop_are_dismissed_counted_and_ended(site, visit):
     assert set(seen.views) == ALL_VIEWS
 
 
+@pytest.mark.parametrize(
+    ("act", "unread"),
+    [
+        ("console.log(long)", ["Runtime.consoleAPICalled"]),
+        ("throw new Error(long)", ["Runtime.exceptionThrown"]),
+        ("open(long)", ["Page.windowOpen"]),
+        ("alert(long)", []),  # Chromium itself shortens it
+    ],
+)
+def test_words_too_long_to_read_cost_the_words_alone(act, unread, site, visit):
+    html = f"<p>Before.<script>const long = 'x'.repeat(2 ** 25); {act}</script><p>After."
+
+    seen = visit(site.page("/long", html))
+
+    assert [line["method"] for line in seen.lines("unread")] == unread
+    assert all(line["bytes"] > 2**25 for line in seen.lines("unread"))
+    assert seen.snapshot.text == "Before.\n\nAfter."
+    assert set(seen.views) == ALL_VIEWS
+    assert not seen.record["scripts_ended"]
+
+
 def test_each_kind_of_dialog_is_answered_and_recorded(site, visit):
     html = "<p>x<script>window.got = [alert('a'), confirm('b'), prompt('c', 'd')]; document.title = JSON.stringify(got)</script>"
 

@@ -12,7 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preservation.capture.browser.devtools import BrowserGone, DevTools, DevToolsFault
+from preservation.capture.browser import devtools
+from preservation.capture.browser.devtools import (
+    UNREAD_EVENT,
+    BrowserGone,
+    DevTools,
+    DevToolsFault,
+)
 
 Event = tuple[str, dict[str, Any], str | None]
 
@@ -183,3 +189,39 @@ def test_a_single_message_may_be_larger_than_what_may_wait(peer):
 
     assert answer == {"data": text}
     writing.join()
+
+
+@pytest.fixture
+def small_bounds(monkeypatch):
+    monkeypatch.setattr(devtools, "_LARGEST_EVENT", 5000)
+    monkeypatch.setattr(devtools, "_LARGEST_ANSWER", 20_000)
+
+
+@pytest.mark.parametrize("text", ["x" * 6000, '"sessionId":"ABC"}' * 400, "\\" * 6000])
+@pytest.mark.parametrize("cut", [1, 7, 1 << 16])
+def test_of_an_event_too_large_its_name_and_session_are_handed_out(peer, small_bounds, text, cut):
+    large = {"method": "Runtime.consoleAPICalled", "params": {"text": text}, "sessionId": "5E"}
+    raw = json.dumps(large, separators=(",", ":")).encode()
+    for position in range(0, len(raw), cut):
+        peer.write(raw[position : position + cut])
+    peer.write(b"\0")
+    peer.say({"method": "after"})
+
+    peer.devtools.pump(lambda: len(peer.events) == 2, timeout_s=10)
+
+    unread = {"method": "Runtime.consoleAPICalled", "bytes": len(raw)}
+    assert peer.events == [(UNREAD_EVENT, unread, "5E"), ("after", {}, None)]
+
+
+def test_an_answer_too_large_is_a_fault_at_once_that_gives_its_size(peer, small_bounds):
+    raw = json.dumps({"id": 1, "result": {"outerHTML": "x" * 30_000}}, separators=(",", ":")).encode()
+    peer.write(raw + b"\0")
+
+    with pytest.raises(DevToolsFault, match=f"OuterHTML: the answer has {len(raw)} bytes"):
+        peer.devtools.call("DOM.getOuterHTML", timeout_s=10)
+
+
+def test_an_answer_may_be_larger_than_an_event(peer, small_bounds):
+    peer.write(b'{"id":1,"result":{"data":"' + b"x" * 6000 + b'"}}\0')
+
+    assert peer.devtools.call("Page.captureScreenshot", timeout_s=10) == {"data": "x" * 6000}

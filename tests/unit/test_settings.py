@@ -46,6 +46,7 @@ def test_a_key_that_nothing_reads_is_refused(tmp_path, text, named):
         'keeps_recordings = "false"',
         'protects_sources = "no"',
         "post_comments = 1",
+        "post_pages = 1",
         'calendars = "https://c.example"',
         "calendars = [1]",
         "allow_networks = 3",

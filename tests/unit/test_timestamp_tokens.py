@@ -127,6 +127,12 @@ def test_a_token_over_other_bytes_is_rejected_by_name(token, trial):
         check_token(token.token, b"other", trial.roots.read_bytes(), Expectation(authority="trial"))
 
 
+@pytest.mark.parametrize("content", [b"", b"\x80", b"\x2a\x86", b"\x2a" + b"\xff" * 200_000 + b"\x01"])
+def test_what_is_no_object_identifier_of_this_world_is_refused(content):
+    with pytest.raises(ValueError, match="OBJECT IDENTIFIER"):
+        der.oid(der.read(encoded(0x06, content), der.OBJECT_IDENTIFIER))
+
+
 @pytest.mark.parametrize(
     ("fault", "rule"),
     [

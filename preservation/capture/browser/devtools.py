@@ -2,12 +2,14 @@
 
 Messages are JSON objects that end in a NUL byte. Events and answers are handed out while the
 caller waits in `pump` or `call`, always on the caller's own thread, so that nothing needs a lock.
+A message too large for us costs that message: of an event its name is handed out.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -19,8 +21,21 @@ from preservation import clock
 
 Answer = Callable[[dict[str, Any]], None]
 EventSink = Callable[[str, dict[str, Any], str | None], None]
+_Raw = bytes | bytearray
+
+UNREAD_EVENT = "preservation.unread"
+"""Stands for an event that was too large to read; its parameters are its *method* and *bytes*."""
 
 _PIECE_BYTES = 1 << 20
+_LARGEST_EVENT = 16 << 20
+"""Bytes. Pages decide how large some events are: whatever a script logs is in them."""
+_LARGEST_ANSWER = 256 << 20
+"""Bytes. The rendered DOM is one answer, and a picture of 16,384 rows."""
+_BEGINNING_BYTES = 1024
+_END_BYTES = 256
+"""Enough for what a message is, which comes first, and for its session, which comes last."""
+_NAME = re.compile(rb'\{ ?(?:"id": ?(\d+)|"method": ?"([\w.]+)")')
+_SESSION = re.compile(rb'"sessionId": ?"(\w+)" ?\}\Z')
 _WAITING_BYTES = 16 << 20
 """The reader rests while so much waits: the pipe then holds the browser back."""
 
@@ -144,27 +159,68 @@ class DevTools:
             on_answer(message)
 
     def _read(self, read_from: int) -> None:
-        pieces: list[bytes] = []
+        message = _Message()
         while piece := _read_piece(read_from):
             first, *others = piece.split(b"\0")
-            pieces.append(first)
+            message.add(first)
             for other in others:
-                self._inbox.put(b"".join(pieces))
-                pieces = [other]
+                self._inbox.put(message.whole())
+                message = _Message()
+                message.add(other)
         self._inbox.end()
+
+
+class _Message:
+    """A message as it comes in; of one too large only its beginning and its end are kept."""
+
+    def __init__(self) -> None:
+        self._kept = bytearray()
+        self._size = 0
+
+    def add(self, piece: bytes) -> None:
+        self._kept += piece
+        self._size += len(piece)
+        if self._is_too_large:
+            del self._kept[_BEGINNING_BYTES:-_END_BYTES]
+
+    def whole(self) -> _Raw:
+        """The message, or what stands for it: an error as the answer, or an `UNREAD_EVENT`."""
+        if not self._is_too_large:
+            return self._kept
+        session = _SESSION.search(self._kept)
+        addressee = {"sessionId": session[1].decode()} if session else {}
+        number, method = self._name
+        if number is not None:
+            text = f"the answer has {self._size} bytes, more than {_LARGEST_ANSWER}"
+            return orjson.dumps({"id": int(number), "error": {"message": text}, **addressee})
+        unread = {"method": (method or b"").decode(), "bytes": self._size}
+        return orjson.dumps({"method": UNREAD_EVENT, "params": unread, **addressee})
+
+    @property
+    def _is_too_large(self) -> bool:
+        if self._size <= _LARGEST_EVENT:
+            return False
+        number, _method = self._name
+        return number is None or self._size > _LARGEST_ANSWER
+
+    @property
+    def _name(self) -> tuple[bytes | None, bytes | None]:
+        """The number of an answer, or the method of an event: each begins with it."""
+        name = _NAME.match(self._kept)
+        return (name[1], name[2]) if name else (None, None)
 
 
 class _Inbox:
     """Messages between the two threads, bounded by their bytes; a single one may be larger."""
 
     def __init__(self) -> None:
-        self._messages: deque[bytes] = deque()
+        self._messages: deque[_Raw] = deque()
         self._waiting_bytes = 0
         self._has_ended = False
         self._is_closed = False
         self._changed = threading.Condition()
 
-    def put(self, message: bytes) -> None:
+    def put(self, message: _Raw) -> None:
         """Append *message* as soon as there is room; drop it if nobody reads any more."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting_bytes < _WAITING_BYTES or self._is_closed)
@@ -190,7 +246,7 @@ class _Inbox:
         with self._changed:
             return self._changed.wait_for(self._has_something, timeout_s)
 
-    def take(self) -> bytes | None:
+    def take(self) -> _Raw | None:
         """The next message; null at the end."""
         with self._changed:
             if not self._messages:
@@ -204,7 +260,7 @@ class _Inbox:
         return bool(self._messages) or self._has_ended
 
 
-def _read_message(message: bytes) -> dict[str, Any]:
+def _read_message(message: _Raw) -> dict[str, Any]:
     try:
         read: dict[str, Any] = orjson.loads(message)
     except orjson.JSONDecodeError:

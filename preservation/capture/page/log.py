@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from preservation import clock
+from preservation.capture.browser.devtools import UNREAD_EVENT
 
 MOST_LINES = 500
 """Console messages, exceptions, dialogs, pop-ups, downloads: of each so many are kept."""
@@ -67,6 +68,8 @@ class VisitLog:
     """Documents that the main frame showed, one after the other."""
     crashes: Lines = field(default_factory=Lines)
     """Frames and workers that ended by themselves; the page went on without them."""
+    unread: Lines = field(default_factory=Lines)
+    """Events that were too large to read."""
     security_state: dict[str, Any] | None = None
     security_details: dict[str, Any] | None = None
     """Of the main document's answer."""
@@ -89,6 +92,7 @@ class VisitLog:
             "popups": self.popups.record(),
             "downloads": self.downloads.record(),
             "crashes": self.crashes.record(),
+            "unread": self.unread.record(),
             "security": {"state": self.security_state, "details": self.security_details},
         }
 
@@ -147,6 +151,10 @@ def _arrive(log: VisitLog, event: dict[str, Any]) -> None:
     log.navigations.add(url=url[:LONGEST_TEXT], media_type=frame["mimeType"], is_error=is_error)
 
 
+def _leave_unread(log: VisitLog, event: dict[str, Any]) -> None:
+    log.unread.add(method=event["method"], bytes=event["bytes"])
+
+
 def _judge(log: VisitLog, event: dict[str, Any]) -> None:
     log.security_state = event["visibleSecurityState"]
 
@@ -180,6 +188,7 @@ _TAKERS: dict[str, Callable[[VisitLog, dict[str, Any]], None]] = {
     "Page.windowOpen": _open,
     "Page.downloadWillBegin": _download,
     "Page.frameNavigated": _arrive,
+    UNREAD_EVENT: _leave_unread,
     "Security.visibleSecurityStateChanged": _judge,
     "Network.responseReceived": _secure,
 }

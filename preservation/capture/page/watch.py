@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from preservation import clock
+from preservation.capture.browser.devtools import UNREAD_EVENT
 from preservation.capture.page.driver import Driver, Frame
 from preservation.capture.page.log import MOST_LINES, VisitLog
 from preservation.capture.page.targets import Targets
@@ -14,6 +15,8 @@ MOST_DIALOGS = 50
 """A page that opens more has its scripts ended: one that asks in a loop would never come to rest."""
 _FLOOD = 4 * MOST_LINES
 """Console messages after which no more are reported to us."""
+_UNREAD_WEIGHT = 100
+"""Messages that one too large to read counts for."""
 _SPEAKING = frozenset({"Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded"})
 _STOPPED_S = 1.0
 """A document that has stopped so long ago, and not told that it has loaded, never will."""
@@ -59,7 +62,9 @@ class Watch:
         elif method in _SPEAKING:
             self._silence_flood(session)
         elif method == "Page.javascriptDialogOpening":
-            self._answer_dialog(event, session)
+            self._answer_dialog(session, accept=event["type"] == "beforeunload")
+        elif method == UNREAD_EVENT:
+            self._bear_unread(event["method"], session)
         elif method == "Inspector.targetCrashed":
             self._note_crash(session)
         elif session == self._driver.session:
@@ -127,15 +132,22 @@ class Watch:
         self.is_held = True
         self._driver.end_scripts()
 
-    def _answer_dialog(self, event: dict[str, Any], session: str | None) -> None:
+    def _answer_dialog(self, session: str | None, *, accept: bool = False) -> None:
         """Dismiss it; whoever leaves a page is let go."""
-        answer = {"accept": event["type"] == "beforeunload"}
-        self._driver.post("Page.handleJavaScriptDialog", answer, session=session)
-        if self.log.dialogs.count > MOST_DIALOGS:
+        self._driver.post("Page.handleJavaScriptDialog", {"accept": accept}, session=session)
+        if self.log.dialogs.count + self.log.unread.count > MOST_DIALOGS:
             self._driver.end_scripts(session)
 
+    def _bear_unread(self, method: str, session: str | None) -> None:
+        """Do without an event that was too large; what waits for an answer gets one."""
+        if method == "Page.javascriptDialogOpening":
+            self._answer_dialog(session)
+        elif method in _SPEAKING:
+            self._silence_flood(session)
+
     def _silence_flood(self, session: str | None) -> None:
-        said = self.log.console.count + self.log.exceptions.count
+        log = self.log
+        said = log.console.count + log.exceptions.count + _UNREAD_WEIGHT * log.unread.count
         if said > _FLOOD and session not in self._silenced:
             self._silenced.add(session)
             self._driver.post("Runtime.disable", session=session)

@@ -16,7 +16,18 @@ _KEPT_VARIABLES = (
     *("PYTHONPATH", "PYTHONPYCACHEPREFIX", "PYTHONDONTWRITEBYTECODE"),
 )
 """All that a tool inherits of this process's environment: no proxies, no home, no credentials."""
-_TIED = str(Path(__file__).with_name("tied_process.py"))
+LEAST_FILE_BYTES = 64 << 20
+"""What a tool tells of small media may well be larger than they are."""
+_TIED = (sys.executable, "-I", "-S", str(Path(__file__).with_name("tied_process.py")))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolLimits:
+    """What a tool may take."""
+
+    timeout_s: float
+    most_file_bytes: int
+    """In any file that it writes, but `LEAST_FILE_BYTES` at least: writing more fails with EFBIG."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,17 +45,18 @@ def run_tool(
     *,
     folder: Path,
     stdin: str = "",
-    timeout_s: float,
+    limits: ToolLimits,
     extra_environment: Mapping[str, str],
 ) -> Ended:
-    """Run *command* in *folder*, its home, until it ends or *timeout_s* are over.
+    """Run *command* in *folder*, its home, until it ends or its time is up.
 
     Its output is in ``stdout`` and ``stderr`` there. It and all that it started in its session
     are killed at the end.
     """
+    most_file_bytes = max(limits.most_file_bytes, LEAST_FILE_BYTES)
     with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
         child = subprocess.Popen(
-            [sys.executable, "-I", "-S", _TIED, str(os.getpid()), *command],
+            [*_TIED, str(os.getpid()), str(most_file_bytes), *command],
             cwd=folder,
             env={**_environment(folder), **extra_environment},
             stdin=subprocess.PIPE,
@@ -54,7 +66,7 @@ def run_tool(
         )
         was_killed = False
         try:
-            child.communicate(stdin.encode(), timeout=max(timeout_s, 0))
+            child.communicate(stdin.encode(), timeout=max(limits.timeout_s, 0))
         except subprocess.TimeoutExpired:
             was_killed = True
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Sequence
 
@@ -51,7 +52,7 @@ WORD_REASONS: tuple[tuple[str, Reason], ...] = (
     (r"unavailable|does ?n.t exist|not exist|not found", Reason.NOT_FOUND),
     (r"bytes read|not get any data|file is empty", Reason.TRUNCATED),
     (r"timed? ?out", Reason.TIMEOUT),
-    (r"max-filesize", Reason.TOO_LARGE),
+    (rf"max-filesize|\[Errno {errno.EFBIG}\]", Reason.TOO_LARGE),
 )
 """Words of a platform or of yt-dlp, as a pattern without regard to case; the first that fits wins."""
 
@@ -91,6 +92,13 @@ def is_unsuited(failure: Failure | None) -> bool:
     if failure is None or failure.error_class == PROTECTED:
         return False
     return failure.reason is Reason.UNSUPPORTED_SITE
+
+
+def is_ours(failure: Failure | None) -> bool:
+    """Whether the tool itself failed, or was taken for somebody who must log in: another one asks
+    otherwise.
+    """
+    return failure is not None and failure.reason in {Reason.TOOL_ERROR, Reason.LOGIN_WALL}
 
 
 def is_certificate_fault(report: PostReport) -> bool:

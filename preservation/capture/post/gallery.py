@@ -9,6 +9,7 @@ it runs no post-processors and never looks for a newer version of itself.
 
 from __future__ import annotations
 
+import errno
 import json
 import mimetypes
 import re
@@ -21,7 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from preservation.capture.outcomes import Failure, status_failure
-from preservation.capture.post.child_process import Ended, run_tool
+from preservation.capture.post.child_process import Ended, ToolLimits, run_tool
 from preservation.capture.post.words import is_no_medium, is_page_or_message
 from preservation.model.digests import fixity_of_file
 from preservation.model.vocabulary import Reason
@@ -128,7 +129,7 @@ def read_gallery(job: GalleryJob) -> Gallery:
     ended = run_tool(
         _command(job, files),
         folder=job.folder,
-        timeout_s=job.timeout_s,
+        limits=ToolLimits(timeout_s=job.timeout_s, most_file_bytes=job.largest_object_bytes),
         extra_environment={"SSLKEYLOGFILE": str(job.key_log)},
     )
     found = _pictures_in(files)
@@ -257,6 +258,8 @@ def _told_fault(words: str) -> Failure | None:
     statuses = re.findall(r"'([1-5][0-9]{2}) [^'\n]*' for '", words)
     if statuses:
         return status_failure(int(statuses[-1]))
+    if f"[Errno {errno.EFBIG}]" in words:
+        return Failure(reason=Reason.TOO_LARGE, error_class="gallery-dl: EFBIG")
     if re.search("IncompleteRead|file size mismatch", words):
         return Failure(reason=Reason.TRUNCATED, error_class="gallery-dl: IncompleteRead")
     return None

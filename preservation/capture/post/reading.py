@@ -14,8 +14,8 @@ from preservation.capture.fetch.wire_request import without_fragment, without_se
 from preservation.capture.gateway.connection import Connection
 from preservation.capture.outcomes import Failure
 from preservation.capture.post.beside import Beside, films_filter, pictures_filter
-from preservation.capture.post.child_process import run_tool
-from preservation.capture.post.failures import failure_in, is_certificate_fault, is_unsuited
+from preservation.capture.post.child_process import ToolLimits, run_tool
+from preservation.capture.post.failures import failure_in, is_certificate_fault, is_ours, is_unsuited
 from preservation.capture.post.gallery import LABEL as GALLERY_DL
 from preservation.capture.post.gallery import Gallery, GalleryJob, Picture, read_gallery
 from preservation.capture.post.keeping import Downloaded, Keeping, copies_in
@@ -33,6 +33,8 @@ YT_DLP = "yt-dlp"
 
 _GRACE_S = 3.0
 """How long a tool may go on after the deadline to end by itself; the gateway has cut it off by then."""
+_TRACKS = 2
+"""Which yt-dlp puts together into one file."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -134,7 +136,7 @@ def read_post(url: str, settings: Settings, evidence: AttemptEvidence, tap: Tap)
         )
     if reading.has_media:
         _add_beside(reading, report.taken, _gallery_job(url, settings, evidence, tap))
-    elif is_unsuited(reading.failure):
+    elif is_unsuited(reading.failure) or is_ours(reading.failure):
         _add_gallery(reading, _gallery_job(url, settings, evidence, tap))
     return reading
 
@@ -152,7 +154,10 @@ def _by_yt_dlp(
         [sys.executable, "-m", "preservation.capture.post.worker"],
         folder=folder,
         stdin=job.to_json() + "\n",
-        timeout_s=gateway.seconds_left + _GRACE_S,
+        limits=ToolLimits(
+            timeout_s=gateway.seconds_left + _GRACE_S,
+            most_file_bytes=_TRACKS * job.largest_object_bytes,
+        ),
         extra_environment={"SSLKEYLOGFILE": str(tap.key_log)},
     )
     with (folder / "stdout").open(encoding="utf-8", errors="replace") as lines:
@@ -204,10 +209,12 @@ def _gallery_job(url: str, settings: Settings, evidence: AttemptEvidence, tap: T
 
 
 def _add_gallery(reading: Reading, job: GalleryJob) -> None:
-    """Take all that gallery-dl knows of the post."""
+    """Take all that gallery-dl knows of the post. Where yt-dlp failed, a film may still be missing."""
     gallery = read_gallery(job)
     if gallery.knows_the_url:
-        reading.galleries, reading.failure = (gallery,), gallery.failure
+        reading.galleries = (gallery,)
+        if is_unsuited(reading.failure):
+            reading.failure = gallery.failure
         reading.note_tools()
 
 

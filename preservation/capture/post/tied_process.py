@@ -1,4 +1,5 @@
-"""Becomes another program that can't outlive its parent: ``tied_process.py PARENT_PID PROGRAM ...``.
+"""Becomes another program that can't outlive its parent, nor write larger files than it may:
+``tied_process.py PARENT_PID MOST_FILE_BYTES PROGRAM ...``.
 
 A file of its own, run by path and with the standard library alone: it starts in 20 ms. A hook
 between fork and exec would do the same, and is unsafe in a process with threads.
@@ -19,12 +20,14 @@ LARGEST_ADDRESS_SPACE_BYTES = 4 << 30
 
 def main(arguments: list[str]) -> None:
     """Tie this process, and become the program that *arguments* name."""
-    parent, program = int(arguments[0]), arguments[1:]
+    parent, most_file_bytes, program = int(arguments[0]), int(arguments[1]), arguments[2:]
     # prctl(2): kept over execve, and sent when the thread that made this process ends.
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it died before the line above took effect
         sys.exit(1)
     resource.setrlimit(resource.RLIMIT_AS, (LARGEST_ADDRESS_SPACE_BYTES,) * 2)
+    # Python ignores SIGXFSZ: writing more fails with EFBIG.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_file_bytes,) * 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.execv(program[0], program)  # noqa: S606 - a list of arguments, without a shell
 

@@ -13,6 +13,7 @@ from preservation.model.captures import (
     CapturedResource,
     CaptureResult,
     ReplayFigures,
+    rank_of,
 )
 from preservation.model.tables import Row
 from preservation.model.urls import requested_url
@@ -39,7 +40,7 @@ def submission_row(submission: Any) -> Row:
 
 
 def item_values(item: Any, results: list[CaptureResult]) -> dict[str, Any]:
-    """The row of one finished item, nothing protected yet; what was observed is taken from its last
+    """The row of one finished item, nothing protected yet; what was observed is taken from its most
     telling attempt.
     """
     claimed = dict(item.claimed)
@@ -206,14 +207,13 @@ def _object_row(
 
 
 def _observed(results: list[CaptureResult]) -> dict[str, str | None]:
+    # A tool that knows the platform says more than the page; of equals the newest does.
+    newest_first = reversed(results)
+    telling = sorted(newest_first, key=lambda one: (rank_of(one.outcome), not one.observed_platform))
     names = ("title", "uploader", "published_at", "platform", "platform_id")
     return {
         f"observed_{name}": next(
-            (
-                value
-                for result in reversed(results)
-                if (value := getattr(result, f"observed_{name}")) is not None
-            ),
+            (value for result in telling if (value := getattr(result, f"observed_{name}")) is not None),
             None,
         )
         for name in names
