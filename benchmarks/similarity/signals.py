@@ -8,10 +8,10 @@ used the machine's memory. What is kept for the next picture with parts of the s
 anew each time: pictures differ in their parts. `signals` are the hashes of the picture and its views;
 the local features, by which partial copies are found, come on top in `all signals`.
 
-Seen at 2 megapixels, with the least behind a slash: all signals JPEG 1.16/1.13, progressive 1.12/1.09,
-all colours 1.03/1.01, PNG 1.07/1.07, WebP 1.07/1.07, HEIC 1.07/1.14, AVIF 0.97/0.99; without local
-features JPEG 0.84, others 0.79 to 1.04. At 4, all signals: JPEG 0.85, progressive 0.95, all colours
-0.78, PNG 1.01, WebP 0.57, HEIC 1.04, AVIF 0.96. At 8: JPEG 0.53.
+Seen at 2 megapixels on an idle machine, with the least behind a slash: all signals JPEG 1.08/1.10,
+progressive 1.01/1.01, all colours 0.94/0.94, PNG 1.06/1.05, WebP 1.09/1.09, HEIC 1.09/1.07, AVIF
+1.12/1.13; without local features JPEG 0.80, others 0.72 to 1.06. At 4, all signals: JPEG 0.82,
+progressive 0.90, all colours 0.75, PNG 1.00, WebP 0.80, HEIC 1.05, AVIF 1.00. At 8: JPEG 0.50.
 Where others use the processor's cache, small steps in Python suffer more than decoders do.
 What is decoded without a draft leaves a tenth of its decoding for everything else.
 
