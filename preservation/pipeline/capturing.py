@@ -62,6 +62,16 @@ class _Work:
     stop: threading.Event
 
 
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """One item whose turn it is."""
+
+    item: Any
+    """Its row."""
+    cause: Any | None
+    """What makes this a second look at a post, if it is one."""
+
+
 def capture_batch(
     settings: Settings, batch_id: str, progress: Progress = lambda _: None
 ) -> dict[str, Any]:
@@ -187,28 +197,29 @@ def _put_off(work: _Work, item_id: str, pause_s: float) -> None:
 
 
 def _capture_item(work: _Work, recorder: Recorder, item: Any) -> str:
-    """Make attempts at *item* until one is on record that isn't a mere interruption."""
+    """Make attempts at *item* until one is on record that isn't a mere interruption; what to count."""
+    with reading(work.database).connect() as connection:
+        due = _Due(item, second_looks.cause_of(connection, item.item_id, work.engine))
     number = item.attempt_count
     while True:
         number += 1
-        result = _attempt(work, recorder, item, number)
-        again = _record_attempt(work, item, number, result)
+        result = _attempt(work, recorder, due, number)
+        again = _record_attempt(work, due, number, result)
+        words = _in_words(result) if due.cause is None else f"its page is {_in_words(result)}"
         # A file's name may have to be protected, and logs aren't.
-        work.progress(f"{item.submitted_url or f'file {item.item_id}'}: {_in_words(result)}")
+        work.progress(f"{item.submitted_url or f'file {item.item_id}'}: {words}")
         if not again:
-            return result.outcome
+            return result.outcome if due.cause is None else "posts seen as pages"
 
 
-def _attempt(work: _Work, recorder: Recorder, item: Any, number: int) -> CaptureResult:
+def _attempt(work: _Work, recorder: Recorder, due: _Due, number: int) -> CaptureResult:
     """The attempt's result: found in the spool if it was made before, else made now."""
-    folder = spool.attempt_folder(work.settings, item.item_id, number)
-    found = interrupted(work.settings, folder, egress=item.egress)
+    folder = spool.attempt_folder(work.settings, due.item.item_id, number)
+    found = interrupted(work.settings, folder, egress=due.item.egress)
     if found is not None:
         return found
-    made = _capture_now(work, recorder, item, number)
-    with reading(work.database).connect() as connection:
-        cause = second_looks.cause_of(connection, item.item_id, work.engine)
-    made = made if cause is None else second_looks.judged(made, cause)
+    made = _capture_now(work, recorder, due.item, number)
+    made = made if due.cause is None else second_looks.judged(made, due.cause)
     told = without_own_paths(made.error_detail, work.settings)
     return spool.finish_attempt(folder, replace(made, error_detail=told))
 
@@ -253,8 +264,9 @@ def _surprise(started_at: Any, error: Exception, *, egress: str) -> CaptureResul
     )
 
 
-def _record_attempt(work: _Work, item: Any, number: int, result: CaptureResult) -> bool:
+def _record_attempt(work: _Work, due: _Due, number: int, result: CaptureResult) -> bool:
     """Write the attempt and its effect on the item; True if the item is to be tried again now."""
+    item = due.item
     folder = spool.attempt_folder(work.settings, item.item_id, number)
     started = spool.started_of(folder)
     capture_id = started[0] if started else clock.new_id()
@@ -276,7 +288,7 @@ def _record_attempt(work: _Work, item: Any, number: int, result: CaptureResult) 
                 **({"waited_for": item.waiting_for} if item.waiting_for else {}),
             },
         )
-        return _move_item(connection, work, item.item_id, number, result)
+        return _move_item(connection, work, due, number, result)
 
 
 def _insert_attempt(
@@ -301,16 +313,16 @@ def _insert_attempt(
 
 
 def _move_item(
-    connection: Connection, work: _Work, item_id: str, number: int, result: CaptureResult
+    connection: Connection, work: _Work, due: _Due, number: int, result: CaptureResult
 ) -> bool:
     """Set the item's next state: finished, waiting for its next try, or to be tried at once.
 
     Its best attempt decides what it came to, and of equals the newest: what is held stays held if a
     site is gone at the next try. Of equals a second look doesn't count.
     """
-    table = schema.item.c
-    earlier = connection.execute(select(table.outcome).where(table.item_id == item_id)).scalar_one()
-    is_second = second_looks.cause_of(connection, item_id, work.engine) is not None
+    is_own = schema.item.c.item_id == due.item.item_id
+    earlier = connection.execute(select(schema.item.c.outcome).where(is_own)).scalar_one()
+    is_second = due.cause is not None
     decides = earlier is None or rank_of(result.outcome) < rank_of(Outcome(earlier)) + (not is_second)
     values: dict[str, Any] = {
         "attempt_count": number,
@@ -323,7 +335,7 @@ def _move_item(
             "reason": result.reason,
             "main_sha256": main_digest((entry.role, entry.sha256) for entry in result.objects),
         }
-    wait_s = _next_wait(connection, work, item_id, result)
+    wait_s = _next_wait(connection, work, due.item.item_id, result)
     is_interruption = result.error_class == INTERRUPTED and wait_s is not None
     goes_on_as = result.reroute_to
     if wait_s is None and second_looks.is_due(work.settings, work.engine, result):
@@ -343,7 +355,7 @@ def _move_item(
             "batch_id": None,
             "next_attempt_at": clock.now() + timedelta(seconds=wait_s),
         }
-    connection.execute(update(schema.item).where(schema.item.c.item_id == item_id).values(**values))
+    connection.execute(update(schema.item).where(is_own).values(**values))
     return is_interruption
 
 

@@ -28,9 +28,14 @@ REASONS = frozenset(
 """Why a post wasn't captured, where its page may still show something."""
 
 
+_GONE = frozenset({404, 410})
+"""Statuses of the post's own address that are the whole answer."""
+
+
 def is_due(settings: Settings, engine: Engine, result: CaptureResult) -> bool:
     """Whether *result*, the last of its *engine*, calls for a second look."""
-    if engine is not Engine.POST or result.error_class == INTERRUPTED or _is_no_page(result):
+    is_over = result.error_class == INTERRUPTED or result.http_status in _GONE or _is_no_page(result)
+    if engine is not Engine.POST or is_over:
         return False
     if result.outcome is Outcome.NOT_CAPTURED:
         return result.reason in REASONS

@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import Any
 
 from preservation.manifest import manifest_keys, newest_seals, read_derived, read_table
+from preservation.model.captures import rank_of
 from preservation.model.tables import CLUSTERS, TABLES, Row
 from preservation.model.vocabulary import Outcome, Reason
 from preservation.report.contents import (
@@ -108,12 +109,14 @@ def _count(
 
 
 def _final(resources: list[Row], items: list[Row], captures: list[Row]) -> list[Row]:
-    """Those of *resources* that an item's outcome rests on: of the newest attempt that had it."""
-    outcomes = {row["item_id"]: row["outcome"] for row in items if row["outcome"] != _FAILED}
-    telling = [row for row in captures if outcomes.get(row["item_id"]) == row["outcome"]]
-    telling.sort(key=lambda row: _number(row, "attempt_number"))
-    newest = {row["item_id"]: row["capture_id"] for row in telling}
-    return [row for row in resources if newest.get(row["item_id"]) == row["capture_id"]]
+    """Those of *resources* that the best attempt at an item saw, of equals the newest."""
+    held = {row["item_id"] for row in items if row["outcome"] != _FAILED}
+    by_rank = sorted(
+        (row for row in captures if row["item_id"] in held),
+        key=lambda row: (-rank_of(Outcome(str(row["outcome"]))), _number(row, "attempt_number")),
+    )
+    best = {row["item_id"]: row["capture_id"] for row in by_rank}
+    return [row for row in resources if best.get(row["item_id"]) == row["capture_id"]]
 
 
 def _grouped(rows: Iterable[Row], item_ids: set[str]) -> defaultdict[str, list[Row]]:

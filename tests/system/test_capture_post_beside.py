@@ -149,6 +149,16 @@ def test_what_yt_dlp_fell_short_of_stays_the_reason(platform, attempt):
     assert media(made) == [FILM, png(1)]
 
 
+def test_where_yt_dlp_must_log_in_the_pictures_are_held_and_that_stays_the_reason(platform, attempt):
+    platform.files["/film.mp4"] = served(b"", "text/plain", "401 Unauthorized")
+
+    made = attempt()
+
+    assert ending(made) == (Outcome.PARTLY_CAPTURED, Reason.LOGIN_WALL, "HTTP 401")
+    assert media(made) == [png(1), png(2)]
+    assert made.result.tools["gallery-dl extractor"] == "mastodon.social"
+
+
 def test_the_same_bytes_of_both_tools_are_one_object(platform, attempt):
     platform.files["/copy.png"] = FILM
     platform.attached.append("/copy.png")

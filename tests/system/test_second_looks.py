@@ -96,6 +96,15 @@ def test_what_is_no_page_and_what_nobody_wants_as_one_is_not_looked_at_again(nam
     assert [(row["engine"], row["outcome"]) for row in rows["captures"]] == [("post", "captured")]
 
 
+def test_a_post_of_which_there_is_nothing_at_its_address_is_asked_for_once(home, site, tmp_path):
+    as_post(home, tmp_path, site.url("/nothing"))
+
+    rows = captured_until_done(home)
+
+    (item,) = rows["items"]
+    assert (item["outcome"], item["reason"], item["attempt_count"]) == ("not-captured", "not-found", 1)
+
+
 def test_a_post_without_its_film_is_seen_as_a_page_and_partly_captured(home, site, tmp_path):
     as_post(home, tmp_path, site.url("/told"))
 
